@@ -1,0 +1,167 @@
+// The implicit GEMM that convolutions and transposed convolutions share: a register tile of {{ tile }} output channels
+// by {{ lanes }} lanes times {{ pixels }} pixels; each turn of the inner loop takes four input channels in one
+// 16-byte load a pixel.
+//
+//   out[n, co, oy, ox] = bias[co] + sum over ky, kx, ci of x[n, ci, iy, ix] * weight[ky, kx, ci, co]
+//   iy = (oy * scale_y + shift_y + ky * step_y) / div_y, where that is whole and inside; ix likewise
+//
+// x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out (n, co, oh, ow) C4
+//
+// `broadcast` 1: the lanes are one subgroup, and each weight is loaded by one lane and broadcast; 0: every lane loads
+// every weight from the same address. `fractional` 1: div_y or div_x is above 1. `subpixel` 1: the taps do not overlap
+// (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky.
+
+{% include "common/wide" %}
+
+struct Params {
+    pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
+    scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
+    x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> x: array<Wide>;
+@group(0) @binding(2) var<storage, read_write> weight: array<Wide>;
+{% if bias %}
+@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<Wide>;
+{% else %}
+@group(0) @binding(3) var<storage, read_write> out: array<Wide>;
+{% endif %}
+
+@compute @workgroup_size({{ lanes }})
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let tile = wid.y * groups.x + wid.x;
+    let co0 = (wid.z % p.co_tiles) * {{ tile }}u;
+{% if subpixel %}
+    let tap = wid.z / p.co_tiles;
+    let plane = p.h * p.w;
+    let row = p.w;
+{% else %}
+    let plane = p.oh * p.ow;
+    let row = p.ow;
+{% endif %}
+    let out_plane = p.oh * p.ow;
+    let last = p.pixels - 1u;
+{% for g in range(pixels) %}
+    let at{{ g }} = min(tile * {{ lanes * pixels }}u + {{ g * lanes }}u + lane, last);
+    let n{{ g }} = at{{ g }} / plane;
+    let in_plane{{ g }} = at{{ g }} - n{{ g }} * plane;
+    let oy{{ g }} = in_plane{{ g }} / row;
+    let ox{{ g }} = in_plane{{ g }} - oy{{ g }} * row;
+    let x{{ g }}_base = p.x_base + n{{ g }} * p.x_stride;
+    let y{{ g }} = i32(oy{{ g }} * p.scale_y) + p.shift_y;
+    let x{{ g }} = i32(ox{{ g }} * p.scale_x) + p.shift_x;
+{% endfor %}
+{% if broadcast %}
+{% for j in range(tile // lanes) %}
+    let w_at{{ j }} = min(co0 + {{ j * lanes }}u + lane, p.co - 1u);
+{% endfor %}
+{% endif %}
+{% if bias and broadcast %}
+{% for j in range(tile // lanes) %}
+    let bias{{ j }} = bias[w_at{{ j }}];
+{% endfor %}
+{% endif %}
+{% for o in range(tile) %}
+{% if bias and broadcast %}
+    let start{{ o }} = subgroupBroadcast(bias{{ o // lanes }}, {{ o % lanes }}u);
+{% elif bias %}
+    let start{{ o }} = bias[min(co0 + {{ o }}u, p.co - 1u)];
+{% else %}
+    let start{{ o }} = 0.0;
+{% endif %}
+{% for g in range(pixels) %}
+    var c{{ o }}_{{ g }} = start{{ o }};
+{% endfor %}
+{% endfor %}
+    let x_plane = p.h * p.w;
+{% if subpixel %}
+    {
+        var w_row = tap * p.ci4 * p.co;
+{% for g in range(pixels) %}
+        let ok{{ g }} = true;
+        var addr{{ g }} = x{{ g }}_base + in_plane{{ g }};
+{% endfor %}
+{% else %}
+    var w_row = 0u;
+    for (var ky = 0u; ky < p.kh; ky++) {
+        for (var kx = 0u; kx < p.kw; kx++) {
+{% for g in range(pixels) %}
+            let ty{{ g }} = y{{ g }} + i32(ky) * p.step_y;
+            let tx{{ g }} = x{{ g }} + i32(kx) * p.step_x;
+{% if fractional %}
+            let iy{{ g }} = ty{{ g }} / p.div_y;
+            let ix{{ g }} = tx{{ g }} / p.div_x;
+            let ok{{ g }} = ty{{ g }} >= 0 && tx{{ g }} >= 0 && iy{{ g }} * p.div_y == ty{{ g }}
+                && ix{{ g }} * p.div_x == tx{{ g }} && iy{{ g }} < i32(p.h) && ix{{ g }} < i32(p.w);
+{% else %}
+            let iy{{ g }} = ty{{ g }};
+            let ix{{ g }} = tx{{ g }};
+            let ok{{ g }} = u32(iy{{ g }}) < p.h && u32(ix{{ g }}) < p.w;
+{% endif %}
+            var addr{{ g }} = x{{ g }}_base + select(0u, u32(iy{{ g }}) * p.w + u32(ix{{ g }}), ok{{ g }});
+{% endfor %}
+{% endif %}
+            for (var k = 0u; k < p.ci4; k++) {
+{% for g in range(pixels) %}
+                let q{{ g }} = select(vec4<f32>(0.0), from_wide(x[addr{{ g }}]), ok{{ g }});
+                addr{{ g }} += x_plane;
+{% endfor %}
+{% if broadcast %}
+{% for j in range(tile // lanes) %}
+                let w{{ j }} = from_wide(weight[w_row + w_at{{ j }}]);
+{% endfor %}
+{% endif %}
+{% for o in range(tile) %}
+{% if broadcast %}
+                let a{{ o }} = subgroupBroadcast(w{{ o // lanes }}.x, {{ o % lanes }}u);
+                let b{{ o }} = subgroupBroadcast(w{{ o // lanes }}.y, {{ o % lanes }}u);
+                let d{{ o }} = subgroupBroadcast(w{{ o // lanes }}.z, {{ o % lanes }}u);
+                let e{{ o }} = subgroupBroadcast(w{{ o // lanes }}.w, {{ o % lanes }}u);
+{% else %}
+                let v{{ o }} = from_wide(weight[w_row + min(co0 + {{ o }}u, p.co - 1u)]);
+                let a{{ o }} = v{{ o }}.x;
+                let b{{ o }} = v{{ o }}.y;
+                let d{{ o }} = v{{ o }}.z;
+                let e{{ o }} = v{{ o }}.w;
+{% endif %}
+{% for g in range(pixels) %}
+                c{{ o }}_{{ g }} = fma(a{{ o }}, q{{ g }}.x, c{{ o }}_{{ g }});
+                c{{ o }}_{{ g }} = fma(b{{ o }}, q{{ g }}.y, c{{ o }}_{{ g }});
+                c{{ o }}_{{ g }} = fma(d{{ o }}, q{{ g }}.z, c{{ o }}_{{ g }});
+                c{{ o }}_{{ g }} = fma(e{{ o }}, q{{ g }}.w, c{{ o }}_{{ g }});
+{% endfor %}
+{% endfor %}
+                w_row += p.co;
+            }
+{% if subpixel %}
+    }
+    let ky = tap / p.kw;
+    let kx = tap % p.kw;
+{% else %}
+        }
+    }
+{% endif %}
+{% for g in range(pixels) %}
+    if tile * {{ lanes * pixels }}u + {{ g * lanes }}u + lane <= last {
+{% if subpixel %}
+        let to = p.out_base + n{{ g }} * p.out_stride + (oy{{ g }} * p.kh + ky) * p.ow + ox{{ g }} * p.kw + kx;
+{% else %}
+        let to = p.out_base + n{{ g }} * p.out_stride + in_plane{{ g }};
+{% endif %}
+{% for j in range(tile // 4) %}
+        if co0 + {{ j * 4 }}u < p.co {
+            var v = vec4<f32>(c{{ j * 4 }}_{{ g }}, c{{ j * 4 + 1 }}_{{ g }}, c{{ j * 4 + 2 }}_{{ g }}, c{{ j * 4 + 3 }}_{{ g }});
+{% if relu %}
+            v = select(v, vec4<f32>(0.0), v < vec4<f32>(0.0));
+{% endif %}
+            let co = vec4<u32>(co0 + {{ j * 4 }}u) + vec4<u32>(0u, 1u, 2u, 3u);
+            v = select(vec4<f32>(0.0), v, co < vec4<u32>(p.co));
+            out[to + (co0 / 4u + {{ j }}u) * out_plane] = to_wide(v);
+        }
+{% endfor %}
+    }
+{% endfor %}
+}

@@ -1,0 +1,131 @@
+// The weight gradient that convolutions and transposed convolutions share. A lane holds one column, a pair of a tap
+// and four channels of the shifted operand; {{ tile }} channels of the other operand are broadcast to all lanes; four
+// pixels a turn.
+//
+//   out[ky, kx, s, b] = sum over n, y, x of shifted[n, s, y * stride_y - pad_y + ky * dil_y, …] * broad[n, b, y, x]
+//
+// shifted (n, s, h, w) C4   broad (n, b, oh, ow) C4
+// out     packed [kh][kw][s/4][b] of four s (`transposed` 0) or [kh][kw][b/4][s] of four b (1), once for each split
+//
+// Every split sums some whole samples, or some rows of one sample; which ones depends on the shapes alone.
+
+{% include "common/wide" %}
+
+struct Params {
+    n: u32, s4: u32, s: u32, b: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
+    stride_y: u32, stride_x: u32, pad_y: i32, pad_x: i32, dil_y: u32, dil_x: u32,
+    s_base: u32, s_stride: u32, b_base: u32, b_stride: u32,
+    samples: u32, rows: u32, row_splits: u32, split_floats4: u32, first_split: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> shifted: array<Wide>;
+@group(0) @binding(2) var<storage, read_write> broad: array<Wide>;
+@group(0) @binding(3) var<storage, read_write> out: array<Wide>;
+
+{% set quads = tile // 4 %}
+{% set packed_pixels = lanes // quads if broadcast else 1 %}
+
+@compute @workgroup_size({{ lanes }})
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let columns = p.kh * p.kw * p.s4;
+    let column = wid.x * {{ lanes }}u + lane;
+    let inside = column < columns;
+    let tap = select(0u, column / p.s4, inside);
+    let group = select(0u, column - tap * p.s4, inside);
+    let ky = tap / p.kw;
+    let kx = tap - ky * p.kw;
+    let b0 = wid.y * {{ tile }}u;
+    let b4 = (p.b + 3u) / 4u;
+    let split = wid.z;
+    let first_sample = split / p.row_splits * p.samples;
+    let first_row = split % p.row_splits * p.rows;
+    let end_sample = min(first_sample + p.samples, p.n);
+    let end_row = min(first_row + p.rows, p.oh);
+    let s_plane = p.h * p.w;
+    let b_plane = p.oh * p.ow;
+    let dx = i32(kx * p.dil_x) - p.pad_x;
+{% if broadcast %}
+    let b_group = min(b0 / 4u + lane % {{ quads }}u, b4 - 1u);
+    let b_pixel = lane / {{ quads }}u;
+{% endif %}
+{% for o in range(tile) %}
+    var c{{ o }}_0 = 0.0;
+    var c{{ o }}_1 = 0.0;
+    var c{{ o }}_2 = 0.0;
+    var c{{ o }}_3 = 0.0;
+{% endfor %}
+    for (var n = first_sample; n < end_sample; n++) {
+        for (var y = first_row; y < end_row; y++) {
+            let iy = i32(y * p.stride_y + ky * p.dil_y) - p.pad_y;
+            let row_ok = inside && u32(iy) < p.h;
+            let s_row = p.s_base + n * p.s_stride + group * s_plane + select(0u, u32(iy) * p.w, row_ok);
+{% if broadcast %}
+            let b_row = p.b_base + n * p.b_stride + b_group * b_plane + y * p.ow;
+{% else %}
+            let b_row = p.b_base + n * p.b_stride + y * p.ow;
+{% endif %}
+            for (var x = 0u; x < p.ow; x += 4u) {
+{% for t in range(4) %}
+                let ix{{ t }} = i32((x + {{ t }}u) * p.stride_x) + dx;
+                let ok{{ t }} = row_ok && u32(ix{{ t }}) < p.w && x + {{ t }}u < p.ow;
+                let q{{ t }} = select(vec4<f32>(0.0), from_wide(shifted[s_row + select(0u, u32(ix{{ t }}), ok{{ t }})]), ok{{ t }});
+{% endfor %}
+{% if broadcast %}
+{% for t in range(4 // packed_pixels) %}
+                let bx{{ t }} = x + {{ t * packed_pixels }}u + b_pixel;
+                let g{{ t }} = select(vec4<f32>(0.0), from_wide(broad[b_row + min(bx{{ t }}, p.ow - 1u)]), bx{{ t }} < p.ow);
+{% endfor %}
+{% else %}
+{% for t in range(4) %}
+{% for j in range(quads) %}
+                let g{{ t }}_{{ j }} = select(vec4<f32>(0.0), from_wide(broad[b_row + min(b0 / 4u + {{ j }}u, b4 - 1u) * b_plane + min(x + {{ t }}u, p.ow - 1u)]), x + {{ t }}u < p.ow);
+{% endfor %}
+{% endfor %}
+{% endif %}
+{% for o in range(tile) %}
+{% set part = ["x", "y", "z", "w"][o % 4] %}
+{% for t in range(4) %}
+{% if broadcast %}
+                let v{{ o }}_{{ t }} = subgroupBroadcast(g{{ t // packed_pixels }}.{{ part }}, {{ (t % packed_pixels) * quads + o // 4 }}u);
+{% else %}
+                let v{{ o }}_{{ t }} = g{{ t }}_{{ o // 4 }}.{{ part }};
+{% endif %}
+{% endfor %}
+{% for k in range(4) %}
+{% set lane_part = ["x", "y", "z", "w"][k] %}
+{% for t in range(4) %}
+                c{{ o }}_{{ k }} = fma(v{{ o }}_{{ t }}, q{{ t }}.{{ lane_part }}, c{{ o }}_{{ k }});
+{% endfor %}
+{% endfor %}
+{% endfor %}
+            }
+        }
+    }
+    if !inside {
+        return;
+    }
+    let to = (p.first_split + split) * p.split_floats4;
+{% if transposed %}
+{% for j in range(quads) %}
+    if b0 + {{ j * 4 }}u < p.b {
+        let row = to + (tap * b4 + b0 / 4u + {{ j }}u) * p.s + group * 4u;
+        let keep = vec4<u32>(b0 + {{ j * 4 }}u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.b);
+{% for k in range(4) %}
+        if group * 4u + {{ k }}u < p.s {
+            let v = vec4<f32>(c{{ j * 4 }}_{{ k }}, c{{ j * 4 + 1 }}_{{ k }}, c{{ j * 4 + 2 }}_{{ k }}, c{{ j * 4 + 3 }}_{{ k }});
+            out[row + {{ k }}u] = to_wide(select(vec4<f32>(0.0), v, keep));
+        }
+{% endfor %}
+    }
+{% endfor %}
+{% else %}
+    let keep = vec4<u32>(group * 4u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.s);
+{% for o in range(tile) %}
+    if b0 + {{ o }}u < p.b {
+        let v = vec4<f32>(c{{ o }}_0, c{{ o }}_1, c{{ o }}_2, c{{ o }}_3);
+        out[to + (tap * p.s4 + group) * p.b + b0 + {{ o }}u] = to_wide(select(vec4<f32>(0.0), v, keep));
+    }
+{% endfor %}
+{% endif %}
+}

@@ -1,0 +1,59 @@
+// conv2d / backward_data / 1 direct: one invocation an element of the input's gradient.
+//
+//   out[n, ci, iy, ix] = sum over co, ky, kx, and the oy, ox with oy*stride + ky*dilation - pad = iy (ix alike), of
+//       gradient[n, co, oy, ox] * weight[co, ci, ky, kx]
+//
+// gradient (n, co, oh, ow) C4 is y, out (n, ci, h, w) C4 is x; weight packed [kh][kw][ci/4][co] of four ci
+
+{% include "common/conv_direct" %}
+
+@group(0) @binding(1) var<storage, read_write> gradient: array<f32>;
+@group(0) @binding(2) var<storage, read_write> weight: array<f32>;
+{% if bias %}
+@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+{% else %}
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+{% endif %}
+
+const WG = 64u;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let i = (wid.y * groups.x + wid.x) * WG + lane;
+    if i >= p.len {
+        return;
+    }
+    // One invocation a place of the output, pad lanes too.
+    let groups_of_c = (p.cx + 3u) / 4u;
+    let ix = i / 4u % p.xw;
+    let iy = i / 4u / p.xw % p.xh;
+    let ci = i / 4u / p.xw / p.xh % groups_of_c * 4u + i % 4u;
+    let n = i / 4u / p.xw / p.xh / groups_of_c;
+    var sum = 0.0;
+    if ci < p.cx {
+{% if bias %}
+        sum = bias[ci];
+{% endif %}
+        for (var ky = 0u; ky < p.kh; ky++) {
+            for (var kx = 0u; kx < p.kw; kx++) {
+                // The taps that reach this pixel: oy * stride - pad + ky * dilation = iy.
+                let ty = i32(iy + p.pad_y) - i32(ky * p.dil_y);
+                let tx = i32(ix + p.pad_x) - i32(kx * p.dil_x);
+                let oy = ty / i32(p.stride_y);
+                let ox = tx / i32(p.stride_x);
+                if ty >= 0 && tx >= 0 && oy * i32(p.stride_y) == ty && ox * i32(p.stride_x) == tx
+                    && u32(oy) < p.yh && u32(ox) < p.yw {
+                    for (var co = 0u; co < p.cy; co++) {
+                        sum += gradient[y_at(n, co, u32(oy), u32(ox))] * weight[weight_at(ky, kx, ci, co, p.cx, p.cy)];
+                    }
+                }
+            }
+        }
+{% if relu %}
+        sum = select(sum, 0.0, sum < 0.0);
+{% endif %}
+    }
+    out[x_at(n, ci, iy, ix)] = sum;
+}

@@ -1,0 +1,50 @@
+// conv_transpose2d / backward_weight / 1 direct: one invocation an element of the weight's gradient.
+//
+//   out[ci, co, ky, kx] = sum over n, iy, ix of
+//       gradient[n, co, iy*stride + ky - pad, ix*stride + kx - pad] * input[n, ci, iy, ix]
+//
+// gradient (n, co, oh, ow) C4 is x and input (n, ci, h, w) C4 is y of the convolution; out packed [kh][kw][ci/4][co]
+// of four ci
+
+{% include "common/conv_direct" %}
+
+@group(0) @binding(1) var<storage, read_write> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+
+const WG = 64u;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let i = (wid.y * groups.x + wid.x) * WG + lane;
+    if i >= p.len {
+        return;
+    }
+    // One invocation a place of the weight, pad lanes too.
+    let da = p.cy;
+    let db = p.cx;
+    let groups_of_a = (da + 3u) / 4u;
+    let b = i / 4u % db;
+    let a = i / 4u / db % groups_of_a * 4u + i % 4u;
+    let kx = i / 4u / db / groups_of_a % p.kw;
+    let ky = i / 4u / db / groups_of_a / p.kw;
+    var sum = 0.0;
+    if a < da {
+        for (var n = 0u; n < p.n; n++) {
+            for (var oy = 0u; oy < p.yh; oy++) {
+                let iy = i32(oy * p.stride_y + ky * p.dil_y) - i32(p.pad_y);
+                if u32(iy) >= p.xh {
+                    continue;
+                }
+                for (var ox = 0u; ox < p.yw; ox++) {
+                    let ix = i32(ox * p.stride_x + kx * p.dil_x) - i32(p.pad_x);
+                    if u32(ix) < p.xw {
+                        sum += x[x_at(n, b, u32(iy), u32(ix))] * y[y_at(n, a, oy, ox)];
+                    }
+                }
+            }
+        }
+    }
+    out[i] = sum;
+}

@@ -1,0 +1,49 @@
+// pointwise / unary / 2 wide: four elements an invocation, 16 bytes a load.
+//
+//   out[i] = f(a[i]), pad lanes 0
+//
+// a, out: any layout, the same for both; a sample starts `stride` floats after the one before, a multiple of four.
+//
+// f is chosen by `function`: 0 relu, 1 sigmoid, 2 scale (factor * a).
+
+{% include "common/wide" %}
+
+struct Params {
+    n: u32, len: u32, c: u32, plane: u32,
+    a_base: u32, a_stride: u32, b_base: u32, b_stride: u32, out_base: u32, out_stride: u32,
+    factor: f32, packed: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> a: array<Wide>;
+@group(0) @binding(2) var<storage, read_write> out: array<Wide>;
+
+const WG = 64u;
+
+fn f(x: vec4<f32>) -> vec4<f32> {
+{% if function == 0 %}
+    return select(x, vec4<f32>(0.0), x < vec4<f32>(0.0));
+{% elif function == 1 %}
+    let e = exp(-abs(x));
+    return select(e, vec4<f32>(1.0), x >= vec4<f32>(0.0)) / (1.0 + e);
+{% else %}
+    return p.factor * x;
+{% endif %}
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let i = (wid.y * groups.x + wid.x) * WG + lane;
+    if i * 4u >= p.len {
+        return;
+    }
+    var value = f(from_wide(a[(p.a_base + wid.z * p.a_stride) / 4u + i]));
+{% if function == 1 %}
+    if p.packed == 1u {
+        let channel = vec4<u32>((i / p.plane) * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+        value = select(value, vec4<f32>(0.0), channel >= vec4<u32>(p.c));
+    }
+{% endif %}
+    out[(p.out_base + wid.z * p.out_stride) / 4u + i] = to_wide(value);
+}

@@ -1,0 +1,146 @@
+//! A decoded photograph with its mask, ready to be sampled.
+
+use ::image::{GrayImage, RgbImage};
+use fast_image_resize::PixelType;
+
+use crate::data::resize::{Pad, convolve};
+use crate::error::{Error, Result};
+
+/// How much larger than the output a picture is kept: enough for any magnification that is worth it.
+const KEPT: f32 = 2.0;
+
+/// A photograph and its mask in one array of four bytes a pixel (red, green, blue, mask).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    height: usize,
+    width: usize,
+    pixels: Vec<[u8; 4]>,
+}
+
+impl Picture {
+    /// Joins a photograph and its mask (none is an empty mask). A mask of another size is resized when it has the
+    /// photograph's proportions, within 2 %, and refused otherwise.
+    pub fn new(photo: &RgbImage, mask: Option<&GrayImage>) -> Result<Self> {
+        let size @ (width, height) = photo.dimensions();
+        if width == 0 || height == 0 {
+            return Err(Error::parameter("picture", "the photograph has no pixel"));
+        }
+        let resized;
+        let mask = match mask {
+            None => None,
+            Some(mask) if mask.dimensions() == size => Some(mask.as_raw().as_slice()),
+            Some(mask) => {
+                let (w, h) = mask.dimensions();
+                let skew = f64::from(w) * f64::from(height) / (f64::from(h) * f64::from(width));
+                if !(0.98..=1.02).contains(&skew) {
+                    let message = format!("the mask is {w}×{h}, expected the proportions of {width}×{height}");
+                    return Err(Error::parameter("picture", message));
+                }
+                resized = convolve(mask.as_raw(), (w, h), size, PixelType::U8)?;
+                Some(resized.as_slice())
+            }
+        };
+        let join = |(i, p): (usize, &[u8; 3])| [p[0], p[1], p[2], mask.map_or(0, |mask| mask[i])];
+        let pixels = photo.as_raw().as_chunks::<3>().0.iter().enumerate().map(join).collect();
+        Ok(Self { height: height as usize, width: width as usize, pixels })
+    }
+
+    /// The picture as small as training at `height` × `width` needs it: at most twice that size.
+    pub fn reduced(self, height: usize, width: usize) -> Result<Self> {
+        let scale = (self.height as f32 / height.max(1) as f32).min(self.width as f32 / width.max(1) as f32) / KEPT;
+        if scale <= 1.0 {
+            return Ok(self);
+        }
+        let shrink = |size: usize| ((size as f32 / scale).round() as usize).max(1);
+        let (height, width) = (shrink(self.height), shrink(self.width));
+        self.resized(height, width)
+    }
+
+    /// The whole picture at exactly `height` × `width`, antialiased: what inference sees.
+    pub fn resized(self, height: usize, width: usize) -> Result<Self> {
+        if (height, width) == (self.height, self.width) {
+            return Ok(self);
+        }
+        let size = |h: usize, w: usize| match (u32::try_from(w), u32::try_from(h)) {
+            (Ok(w), Ok(h)) if w > 0 && h > 0 => Ok((w, h)),
+            _ => Err(Error::shape("picture", "size", "height and width above 0", &[h, w])),
+        };
+        let (from, to) = (size(self.height, self.width)?, size(height, width)?);
+        let raw = convolve(self.pixels.as_flattened(), from, to, PixelType::U8x4)?;
+        Ok(Self { height, width, pixels: raw.as_chunks::<4>().0.to_vec() })
+    }
+
+    /// Half the size, each pixel the mean of four (of two at an odd edge).
+    pub(super) fn halved(&self) -> Self {
+        let (height, width) = (self.height.div_ceil(2), self.width.div_ceil(2));
+        let mut pixels = Vec::with_capacity(height * width);
+        for y in 0..height {
+            let line = |y: usize| &self.pixels[y * self.width..(y + 1) * self.width];
+            let (top, bottom) = (line(2 * y), line((2 * y + 1).min(self.height - 1)));
+            for (a, b) in top.chunks(2).zip(bottom.chunks(2)) {
+                let (a0, b0) = (a[0], b[0]);
+                let (a1, b1) = (*a.last().unwrap_or(&a0), *b.last().unwrap_or(&b0));
+                let mean =
+                    |c: usize| (u16::from(a0[c]) + u16::from(a1[c]) + u16::from(b0[c]) + u16::from(b1[c]) + 2) / 4;
+                pixels.push([0, 1, 2, 3].map(|c| mean(c) as u8));
+            }
+        }
+        Self { height, width, pixels }
+    }
+
+    /// Height in pixels.
+    #[must_use]
+    pub const fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Width in pixels.
+    #[must_use]
+    pub const fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The bytes it takes in memory.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.pixels.len() * 4
+    }
+
+    /// Red, green, blue, mask of each pixel, row by row.
+    #[must_use]
+    pub fn pixels(&self) -> &[[u8; 4]] {
+        &self.pixels
+    }
+
+    /// The four channels, 0..=255, between the pixels about (x, y); (0, 0) is the first pixel's middle.
+    #[inline]
+    pub(super) fn sample(&self, x: f32, y: f32, pad: Pad) -> [f32; 4] {
+        let (left, top) = (floor(x), floor(y));
+        let (dx, dy) = (x - left as f32, y - top as f32);
+        // As unsigned numbers, what lies left of or above the picture is beyond its far edge too.
+        let near = (left as u32 as usize, top as u32 as usize);
+        let (row0, row1, col0, col1) = if near.0 < self.width - 1 && near.1 < self.height - 1 {
+            (near.1 * self.width, (near.1 + 1) * self.width, near.0, near.0 + 1)
+        } else {
+            let row = |y: i32| pad.index(i64::from(y), self.height) * self.width;
+            let column = |x: i32| pad.index(i64::from(x), self.width);
+            (row(top), row(top.saturating_add(1)), column(left), column(left.saturating_add(1)))
+        };
+        let at = |i: usize| self.pixels[i].map(f32::from);
+        let (a, b, c, d) = (at(row0 + col0), at(row0 + col1), at(row1 + col0), at(row1 + col1));
+        let mut mixed = [0.0; 4];
+        for i in 0..4 {
+            let above = a[i] + dx * (b[i] - a[i]);
+            let below = c[i] + dx * (d[i] - c[i]);
+            mixed[i] = above + dy * (below - above);
+        }
+        mixed
+    }
+}
+
+/// The greatest whole number not above `x`. `f32::floor` is a call where SSE4.1 is not taken for granted.
+#[inline]
+fn floor(x: f32) -> i32 {
+    let toward_zero = x as i32;
+    toward_zero.wrapping_sub((toward_zero as f32 > x) as i32)
+}

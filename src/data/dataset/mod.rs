@@ -1,0 +1,116 @@
+//! Folders of photographs as lists of samples: HAM10000, `images/` + `masks/`, or a folder per class.
+
+mod classes;
+mod folders;
+mod ham;
+mod pairs;
+mod split;
+mod walk;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use self::classes::{Classes, DX};
+pub use self::split::{SPLIT_FILE, Split, apply_split, read_split, split_by_lesion, write_split};
+use crate::error::{Error, Result};
+
+/// One photograph and what is known about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Its name, unique in the data set: the file's stem, with its folders where there are several.
+    pub id: String,
+    /// The photograph's file.
+    pub image: PathBuf,
+    /// The lesion mask's file.
+    pub mask: Option<PathBuf>,
+    /// The diagnosis as the data set writes it (`dx`, or the folder's name).
+    pub label: Option<String>,
+    /// The lesion, where several photographs may show the same one.
+    pub lesion: Option<String>,
+    /// The side of the split it stands on, where the data set says.
+    pub split: Option<Split>,
+}
+
+/// How a data set's folder is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// `HAM10000_metadata.csv`, images and masks anywhere below.
+    Ham10000,
+    /// `images/` and `masks/`, matched by stem.
+    Pairs,
+    /// A folder per class, also below `train/`, `val/` and `test/`.
+    ClassFolders,
+}
+
+/// A data set: samples in the order of their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// The folder it was read from.
+    pub root: PathBuf,
+    /// How that folder is laid out.
+    pub layout: Layout,
+    /// The samples, sorted by id.
+    pub samples: Vec<Sample>,
+    /// Names in the folder's CSV that have no image.
+    pub without_image: Vec<String>,
+}
+
+impl Dataset {
+    /// Reads a folder of any of the three layouts, without opening a single image.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self> {
+        let root = root.as_ref();
+        let about = std::fs::metadata(root).map_err(Error::io(root))?;
+        if !about.is_dir() {
+            return Err(Error::data(root, "not a folder; expected the folder of a data set"));
+        }
+        let (layout, samples, without_image) = if let Some(table) = ham::table(root) {
+            let (samples, without_image) = ham::read(root, &table)?;
+            (Layout::Ham10000, samples, without_image)
+        } else if let Some((images, masks)) = pairs::folders(root)? {
+            (Layout::Pairs, pairs::read(&images, &masks)?, Vec::new())
+        } else {
+            (Layout::ClassFolders, folders::read(root)?, Vec::new())
+        };
+        let mut dataset = Self { root: root.to_path_buf(), layout, samples, without_image };
+        if dataset.samples.is_empty() {
+            return Err(Error::data(
+                root,
+                "no photographs found; expected HAM10000_metadata.csv with its images, images/ and masks/, \
+                 or a folder per class",
+            ));
+        }
+        dataset.samples.sort_by(|a, b| a.id.cmp(&b.id));
+        if let Some(pair) = dataset.samples.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            let (a, b) = (pair[0].image.display(), pair[1].image.display());
+            return Err(Error::data(root, format!("two images are named {:?}: {a} and {b}", pair[0].id)));
+        }
+        let file = root.join(SPLIT_FILE);
+        if file.is_file() {
+            let unknown = apply_split(&mut dataset.samples, &read_split(&file)?);
+            if unknown > 0 {
+                tracing::warn!(file = %file.display(), unknown, "the split names images that are not there");
+            }
+        }
+        if !dataset.without_image.is_empty() {
+            tracing::warn!(root = %root.display(), count = dataset.without_image.len(), "rows without an image");
+        }
+        Ok(dataset)
+    }
+
+    /// Whether any sample carries a side of a split.
+    #[must_use]
+    pub fn has_split(&self) -> bool {
+        self.samples.iter().any(|s| s.split.is_some())
+    }
+
+    /// The samples on one side of the split, in order.
+    #[must_use]
+    pub fn side(&self, split: Split) -> Vec<Sample> {
+        self.samples.iter().filter(|s| s.split == Some(split)).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::*;
+
+fn touch(root: &Path, names: &[&str]) {
+    for name in names {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, b"x").unwrap();
+    }
+}
+
+#[test]
+fn ham10000_is_read_with_its_gaps() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    touch(
+        root,
+        &["part_2/ISIC_2.jpg", "part_1/ISIC_1.JPG", "m/ISIC_1_segmentation.png", "ISIC_9.jpg", "plots/pie.png"],
+    );
+    let table = "lesion_id,image_id,dx,dx_type\nHAM_1,ISIC_1,NV,histo\nHAM_1,ISIC_2,nv,histo\nHAM_2,ISIC_3,mel,x\n";
+    fs::write(root.join("HAM10000_metadata.csv"), table).unwrap();
+    fs::write(root.join(SPLIT_FILE), "split,image_id\nval,ISIC_1\ntrain,ISIC_2\ntrain,ISIC_77\n").unwrap();
+    let data = Dataset::open(root).unwrap();
+    assert_eq!(data.layout, Layout::Ham10000);
+    assert_eq!(data.samples.iter().map(|s| s.id.as_str()).collect::<Vec<_>>(), ["ISIC_1", "ISIC_2", "ISIC_9"]);
+    assert_eq!(data.without_image, ["ISIC_3"]);
+    assert_eq!(data.samples[0].label.as_deref(), Some("nv"));
+    assert_eq!(data.samples[0].lesion.as_deref(), Some("HAM_1"));
+    assert!(data.samples[0].mask.is_some() && data.samples[1].mask.is_none());
+    assert_eq!(data.samples[0].split, Some(Split::Val));
+    assert_eq!(data.samples[2].split, None);
+    assert_eq!(data.side(Split::Train).len(), 1);
+}
+
+#[test]
+fn pairs_are_matched_by_stem() {
+    let dir = tempfile::tempdir().unwrap();
+    touch(dir.path(), &["images/a.jpg", "images/b.png", "images/c.bmp", "images/d.jpg", "images/.hidden.jpg"]);
+    touch(dir.path(), &["masks/a.png", "masks/b_Segmentation.png", "masks/c_mask.bmp", "masks/z.png"]);
+    let data = Dataset::open(dir.path()).unwrap();
+    assert_eq!(data.layout, Layout::Pairs);
+    let masked: Vec<_> = data.samples.iter().map(|s| (s.id.as_str(), s.mask.is_some())).collect();
+    assert_eq!(masked, [("a", true), ("b", true), ("c", true), ("d", false)]);
+    touch(dir.path(), &["masks/a_mask.png"]);
+    assert!(Dataset::open(dir.path()).unwrap_err().to_string().contains("two masks for \"a\""));
+}
+
+#[test]
+fn class_folders_with_and_without_sides() {
+    let dir = tempfile::tempdir().unwrap();
+    touch(dir.path(), &["train/mel/1.jpg", "train/nv/1.jpg", "validation/mel/2.jpg", "bkl/3.jpg", "bkl/3_mask.png"]);
+    let data = Dataset::open(dir.path()).unwrap();
+    let found: Vec<_> = data.samples.iter().map(|s| (s.id.as_str(), s.label.as_deref().unwrap(), s.split)).collect();
+    let (train, val) = (Some(Split::Train), Some(Split::Val));
+    let expected = [
+        ("bkl/3", "bkl", None),
+        ("train/mel/1", "mel", train),
+        ("train/nv/1", "nv", train),
+        ("validation/mel/2", "mel", val),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn refusals_name_what_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let message = |root: &Path| Dataset::open(root).unwrap_err().to_string();
+    assert!(message(&root.join("gone")).contains("gone"));
+    assert!(message(root).contains("no photographs found"));
+    let table = root.join("HAM10000_metadata.csv");
+    fs::write(&table, "image_id,age\nISIC_1,3\n").unwrap();
+    assert!(message(root).contains("lacks the column lesion_id, dx; has image_id, age"), "{}", message(root));
+    fs::write(&table, "lesion_id,image_id,dx\n").unwrap();
+    assert!(message(root).contains("no rows"));
+    fs::write(&table, "lesion_id,image_id,dx\nH,ISIC_1,nv\n").unwrap();
+    assert!(message(root).contains("none of its 1 rows has an image"));
+    touch(root, &["ISIC_1.jpg"]);
+    fs::write(root.join(SPLIT_FILE), "image_id,split\nISIC_1,maybe\n").unwrap();
+    assert!(message(root).contains("\"maybe\""));
+    fs::write(&table, [0xFF, 0xFE, b'\n', 0x80]).unwrap();
+    assert!(message(root).contains("HAM10000_metadata.csv"));
+    assert!(message(&table).contains("not a folder"));
+}
+
+fn made(count: usize) -> Vec<Sample> {
+    (0..count)
+        .map(|i| Sample {
+            id: format!("ISIC_{i}"),
+            image: PathBuf::from("a"),
+            mask: None,
+            label: (i % 5 != 0).then(|| DX[i / 2 % 7].to_owned()),
+            lesion: (i % 3 != 0).then(|| format!("HAM_{}", i / 3)),
+            split: None,
+        })
+        .collect()
+}
+
+#[test]
+fn lesions_stay_together_and_shares_hold() {
+    let samples = made(1001);
+    let sides = split_by_lesion(&samples, 5, [0.7, 0.15, 0.15]).unwrap();
+    let mut of_lesion: BTreeMap<&str, Split> = BTreeMap::new();
+    for (sample, &side) in samples.iter().zip(&sides) {
+        if let Some(lesion) = &sample.lesion {
+            assert_eq!(*of_lesion.entry(lesion).or_insert(side), side);
+        }
+    }
+    for (split, share) in Split::ALL.into_iter().zip([0.7, 0.15, 0.15]) {
+        let count = sides.iter().filter(|s| **s == split).count();
+        assert!((count as f64 / 1001.0 - share).abs() < 0.01, "{split}: {count}");
+        for dx in DX {
+            let of_class: Vec<_> = samples.iter().zip(&sides).filter(|(s, _)| s.label.as_deref() == Some(dx)).collect();
+            let here = of_class.iter().filter(|(_, side)| **side == split).count();
+            assert!((here as f64 / of_class.len() as f64 - share).abs() < 0.08, "{split} of {dx}: {here}");
+        }
+    }
+    let mut turned = samples.clone();
+    turned.reverse();
+    let mut again = split_by_lesion(&turned, 5, [0.7, 0.15, 0.15]).unwrap();
+    again.reverse();
+    assert_eq!(again, sides);
+    assert_ne!(split_by_lesion(&samples, 6, [0.7, 0.15, 0.15]).unwrap(), sides);
+    assert!(split_by_lesion(&samples, 5, [0.7, 0.2, 0.2]).is_err());
+    assert!(split_by_lesion(&samples, 5, [1.1, 0.0, -0.1]).is_err());
+    assert!(split_by_lesion(&samples, 5, [1.0, 0.0, 0.0]).unwrap().iter().all(|s| *s == Split::Train));
+}
+
+#[test]
+fn a_split_is_read_as_it_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(SPLIT_FILE);
+    let mut samples = made(20);
+    let sides = split_by_lesion(&samples, 1, [0.5, 0.25, 0.25]).unwrap();
+    samples.iter_mut().zip(&sides).for_each(|(s, side)| s.split = Some(*side));
+    write_split(&path, &samples).unwrap();
+    let mut back = made(20);
+    assert_eq!(apply_split(&mut back, &read_split(&path).unwrap()), 0);
+    assert_eq!(back, samples);
+}
+
+#[test]
+fn classes_merge_as_documented() {
+    let three = Classes::three();
+    assert_eq!(three.names(), ["MEL", "NV", "Other_SC"]);
+    assert_eq!(
+        ["mel", "NV", "akiec", "bcc", "bkl", "df", "vasc", "other_sc"].map(|l| three.index_of(l).unwrap()),
+        [0, 1, 2, 2, 2, 2, 2, 2]
+    );
+    assert_eq!(three.index_of("wart"), None);
+    assert_eq!(Classes::seven().names(), DX);
+    assert!(Classes::of_ham10000(4).is_err());
+    assert_eq!(Classes::of_samples(&made(40)).len(), 7);
+    let mut odd = made(2);
+    odd[1].label = Some("wart".to_owned());
+    assert!(three.indices(&odd).unwrap_err().to_string().contains("wart"));
+}
+
+#[test]
+fn the_real_data_reads_as_its_readme_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/derm/ham10000");
+    if !root.is_dir() {
+        println!("skipped: {} is not there", root.display());
+        return;
+    }
+    let data = Dataset::open(&root).unwrap();
+    assert_eq!(data.samples.len(), 9003);
+    assert!(data.samples.iter().all(|s| s.mask.is_some() && s.label.is_some() && s.lesion.is_some()));
+    assert_eq!(Split::ALL.map(|split| data.side(split).len()), [7144, 961, 898]);
+}

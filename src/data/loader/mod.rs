@@ -1,0 +1,302 @@
+//! Batches of augmented photographs and masks, made ahead on background threads, in an order and with contents that
+//! depend on the seed and the epoch alone.
+
+mod cache;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use self::cache::Cache;
+use super::augment::{Augment, Picture};
+use super::dataset::Sample;
+use super::image::{DecodeLimits, read_mask, read_photo};
+use super::rng::Rng;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// What a [`Loader`] yields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Batch {
+    /// Photographs, (n, 3, height, width), 0..=1, not normalised.
+    pub images: Tensor,
+    /// Masks, (n, 1, height, width), 0 or 1.
+    pub masks: Tensor,
+    /// The samples' ids.
+    pub ids: Vec<String>,
+    /// The samples' places in the list the source was made from.
+    pub indices: Vec<usize>,
+}
+
+/// How a [`Source`] makes batches.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoaderOptions {
+    /// Height of the network's input.
+    pub height: usize,
+    /// Width of the network's input.
+    pub width: usize,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// The seed of order and augmentation.
+    pub seed: u64,
+    /// Whether every epoch has its own order; else the list's.
+    pub shuffle: bool,
+    /// Whether to leave out the last batch where it is smaller.
+    pub drop_last: bool,
+    /// Whether a sample without a mask is refused; else its mask is empty.
+    pub need_masks: bool,
+    /// What happens to the photographs.
+    pub augment: Augment,
+    /// Background threads; 0 is taken as 1. They change no value.
+    pub threads: usize,
+    /// Batches each thread may be ahead.
+    pub ahead: usize,
+    /// The most bytes of decoded photographs to keep for later epochs.
+    pub cache_bytes: usize,
+    /// What a file may ask for.
+    pub limits: DecodeLimits,
+}
+
+impl LoaderOptions {
+    /// Shuffled and augmented batches for training.
+    #[must_use]
+    pub fn training(height: usize, width: usize, batch: usize, seed: u64) -> Self {
+        Self {
+            height,
+            width,
+            batch,
+            seed,
+            shuffle: true,
+            drop_last: true,
+            need_masks: true,
+            augment: Augment::default(),
+            threads: 1,
+            ahead: 2,
+            cache_bytes: 3 << 29,
+            limits: DecodeLimits::default(),
+        }
+    }
+
+    /// Every sample once, in order, resized only.
+    #[must_use]
+    pub fn evaluation(height: usize, width: usize, batch: usize) -> Self {
+        let training = Self::training(height, width, batch, 0);
+        Self { shuffle: false, drop_last: false, augment: Augment::none(), ..training }
+    }
+
+    fn validate(&self) -> Result<()> {
+        self.augment.validate()?;
+        let bounds = [("height", self.height, 1 << 14), ("width", self.width, 1 << 14), ("batch", self.batch, 1 << 16)];
+        for (name, value, most) in bounds {
+            if value == 0 || value > most {
+                return Err(Error::parameter("loader", format!("{name} is {value}, expected 1 to {most}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Samples with their decoded photographs; gives out a [`Loader`] for each epoch.
+#[derive(Debug, Clone)]
+pub struct Source(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    samples: Vec<Sample>,
+    options: LoaderOptions,
+    cache: Cache,
+}
+
+impl Source {
+    /// Refuses an empty list, options out of range, and samples without a mask where masks are needed.
+    pub fn new(samples: Vec<Sample>, options: LoaderOptions) -> Result<Self> {
+        options.validate()?;
+        if samples.is_empty() {
+            return Err(Error::parameter("loader", "there are no samples"));
+        }
+        if options.need_masks
+            && let Some(sample) = samples.iter().find(|s| s.mask.is_none())
+        {
+            return Err(Error::data(&sample.image, format!("sample {} has no mask", sample.id)));
+        }
+        let cache = Cache::new(samples.len(), options.cache_bytes);
+        Ok(Self(Arc::new(Shared { samples, options, cache })))
+    }
+
+    /// The samples, in the order that a batch's indices count in.
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.0.samples
+    }
+
+    /// The options it was made with.
+    #[must_use]
+    pub fn options(&self) -> &LoaderOptions {
+        &self.0.options
+    }
+
+    /// Batches of one epoch.
+    #[must_use]
+    pub fn batches(&self) -> usize {
+        let (len, batch) = (self.0.samples.len(), self.0.options.batch);
+        if self.0.options.drop_last { len / batch } else { len.div_ceil(batch) }
+    }
+
+    /// The bytes of decoded photographs held now.
+    #[must_use]
+    pub fn cached_bytes(&self) -> usize {
+        self.0.cache.bytes()
+    }
+
+    /// The order of samples in an epoch.
+    #[must_use]
+    pub fn order(&self, epoch: u64) -> Vec<usize> {
+        let len = self.0.samples.len();
+        if self.0.options.shuffle {
+            Rng::new(self.0.options.seed, "loader/order", &[epoch]).permutation(len)
+        } else {
+            (0..len).collect()
+        }
+    }
+
+    /// The batches of an epoch from number `start` on; the same batches whether or not those before were made.
+    pub fn epoch(&self, epoch: u64, start: usize) -> Result<Loader> {
+        let batches = self.batches();
+        let threads = self.0.options.threads.max(1).min(batches.saturating_sub(start).max(1));
+        let order = Arc::new(self.order(epoch));
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut loader = Loader { stop: Arc::clone(&stop), workers: Vec::new(), next: start, batches };
+        for worker in 0..threads {
+            let (sender, receiver) = sync_channel(self.0.options.ahead.max(1));
+            let (shared, order, stop) = (Arc::clone(&self.0), Arc::clone(&order), Arc::clone(&stop));
+            // Batches go round the threads, so taking from each in turn keeps their order.
+            let mine = (start + worker..batches).step_by(threads);
+            let work = move || produce(&shared, &order, epoch, mine, &stop, &sender);
+            let spawned = std::thread::Builder::new().name(format!("nevus-loader-{worker}")).spawn(work);
+            let thread = spawned.map_err(|e| Error::parameter("loader", format!("no thread could be started: {e}")))?;
+            loader.workers.push(Worker { receiver: Some(receiver), thread: Some(thread) });
+        }
+        Ok(loader)
+    }
+}
+
+/// The batches of one epoch; dropping it stops its threads.
+#[derive(Debug)]
+pub struct Loader {
+    stop: Arc<AtomicBool>,
+    workers: Vec<Worker>,
+    next: usize,
+    batches: usize,
+}
+
+#[derive(Debug)]
+struct Worker {
+    receiver: Option<Receiver<Result<Batch>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Iterator for Loader {
+    type Item = Result<Batch>;
+
+    /// The next batch; after an error there is none.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.batches || self.workers.is_empty() {
+            return None;
+        }
+        let received = match self.workers[0].receiver.as_ref().map(Receiver::recv) {
+            Some(Ok(received)) => received,
+            // A thread that ended early panicked: say so instead of ending the epoch short.
+            _ => Err(Error::parameter("loader", format!("the thread for batch {} ended early", self.next))),
+        };
+        self.workers.rotate_left(1);
+        self.next = if received.is_ok() { self.next + 1 } else { self.batches };
+        Some(received)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.batches.saturating_sub(self.next)))
+    }
+}
+
+impl Drop for Loader {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // A sender that waits for room wakes up when its receiver is gone.
+        self.workers.iter_mut().for_each(|worker| drop(worker.receiver.take()));
+        for thread in self.workers.iter_mut().filter_map(|worker| worker.thread.take()) {
+            if thread.join().is_err() {
+                tracing::error!("a loader's thread panicked");
+            }
+        }
+    }
+}
+
+fn produce(
+    shared: &Shared,
+    order: &[usize],
+    epoch: u64,
+    batches: impl Iterator<Item = usize>,
+    stop: &AtomicBool,
+    sender: &SyncSender<Result<Batch>>,
+) {
+    for number in batches {
+        let start = number * shared.options.batch;
+        let end = (start + shared.options.batch).min(order.len());
+        match shared.batch(&order[start..end], epoch, stop) {
+            Some(made) => {
+                let failed = made.is_err();
+                if sender.send(made).is_err() || failed {
+                    return;
+                }
+            }
+            None => return,
+        }
+    }
+}
+
+impl Shared {
+    /// One batch; `None` when asked to stop.
+    fn batch(&self, indices: &[usize], epoch: u64, stop: &AtomicBool) -> Option<Result<Batch>> {
+        let (height, width) = (self.options.height, self.options.width);
+        let area = height * width;
+        let mut images = Tensor::zeros([indices.len(), 3, height, width]);
+        let mut masks = Tensor::zeros([indices.len(), 1, height, width]);
+        let outputs = images.data_mut().chunks_exact_mut(3 * area).zip(masks.data_mut().chunks_exact_mut(area));
+        for (&index, (image, mask)) in indices.iter().zip(outputs) {
+            if stop.load(Ordering::Relaxed) {
+                return None;
+            }
+            let key = (self.options.seed, epoch, self.samples[index].id.as_str());
+            let made = self.picture(index);
+            let made = made.and_then(|picture| self.options.augment.apply(&picture, (height, width), key, image, mask));
+            if let Err(error) = made {
+                return Some(Err(error));
+            }
+        }
+        let ids = indices.iter().map(|&i| self.samples[i].id.clone()).collect();
+        Some(Ok(Batch { images, masks, ids, indices: indices.to_vec() }))
+    }
+
+    fn picture(&self, index: usize) -> Result<Arc<Picture>> {
+        if let Some(picture) = self.cache.get(index) {
+            return Ok(picture);
+        }
+        let sample = &self.samples[index];
+        let options = &self.options;
+        let photo = read_photo(&sample.image, &options.limits)?;
+        let mask = sample.mask.as_ref().map(|path| read_mask(path, &options.limits)).transpose()?;
+        let named = |e: Error| Error::image(sample.mask.as_ref().unwrap_or(&sample.image), e.to_string());
+        let picture = Picture::new(&photo, mask.as_ref()).map_err(named)?;
+        let picture = if options.augment.is_none() {
+            picture.resized(options.height, options.width)
+        } else {
+            picture.reduced(options.height, options.width)
+        };
+        let picture = Arc::new(picture?);
+        self.cache.keep(index, &picture);
+        Ok(picture)
+    }
+}

@@ -1,0 +1,132 @@
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::data::dataset::Dataset;
+use crate::data::phantom::{PhantomOptions, write_phantoms};
+use crate::data::resize::{mask_tensor, photo_tensor};
+
+fn made(dir: &Path) -> Vec<Sample> {
+    let options = PhantomOptions { count: 11, height: 24, width: 32, seed: 2, threads: 1 };
+    write_phantoms(dir, &options, |_| true).unwrap();
+    Dataset::open(dir).unwrap().samples
+}
+
+fn all(source: &Source, epoch: u64, start: usize) -> Vec<Batch> {
+    source.epoch(epoch, start).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn batches_are_the_same_whatever_made_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = made(dir.path());
+    let options = LoaderOptions { drop_last: false, ..LoaderOptions::training(16, 24, 3, 7) };
+    let source = Source::new(samples.clone(), options.clone()).unwrap();
+    let first = all(&source, 4, 0);
+    assert_eq!(first.len(), 4);
+    assert_eq!(first[3].images.shape(), [2, 3, 16, 24]);
+    assert_eq!(first[0].masks.shape(), [3, 1, 16, 24]);
+    let mut seen: Vec<usize> = first.iter().flat_map(|b| b.indices.clone()).collect();
+    assert_eq!(seen, source.order(4));
+    seen.sort_unstable();
+    assert_eq!(seen, (0..11).collect::<Vec<_>>());
+    assert_eq!(first[1].ids[0], samples[first[1].indices[0]].id);
+    assert_eq!(all(&source, 4, 0), first, "from the cache");
+    assert!(source.cached_bytes() > 0);
+    for threads in [0, 2, 3, 9] {
+        for cache_bytes in [0, 5000, 1 << 20] {
+            let source =
+                Source::new(samples.clone(), LoaderOptions { threads, cache_bytes, ..options.clone() }).unwrap();
+            assert_eq!(all(&source, 4, 0), first, "{threads} threads, {cache_bytes} bytes");
+            assert!(source.cached_bytes() <= cache_bytes);
+            assert_eq!(all(&source, 4, 2), first[2..], "resumed with {threads} threads");
+        }
+    }
+    assert_ne!(all(&source, 5, 0), first);
+    assert!(all(&source, 4, 4).is_empty() && all(&source, 4, 99).is_empty());
+    let dropped = Source::new(samples, LoaderOptions { drop_last: true, ..options }).unwrap();
+    assert_eq!((dropped.batches(), all(&dropped, 4, 0).len()), (3, 3));
+}
+
+#[test]
+fn evaluation_sees_what_inference_sees() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = made(dir.path());
+    let source = Source::new(samples.clone(), LoaderOptions::evaluation(16, 20, 11)).unwrap();
+    let batch = all(&source, 0, 0).remove(0);
+    assert_eq!(batch.indices, (0..11).collect::<Vec<_>>());
+    let limits = DecodeLimits::default();
+    for (i, sample) in samples.iter().enumerate() {
+        let photo = photo_tensor(&read_photo(&sample.image, &limits).unwrap(), 16, 20).unwrap();
+        assert_eq!(&batch.images.data()[i * 960..(i + 1) * 960], photo.data(), "{}", sample.id);
+        let mask = mask_tensor(&read_mask(sample.mask.as_ref().unwrap(), &limits).unwrap(), 16, 20).unwrap();
+        assert_eq!(&batch.masks.data()[i * 320..(i + 1) * 320], mask.data(), "{}", sample.id);
+    }
+}
+
+#[test]
+fn a_broken_file_ends_the_epoch_with_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = made(dir.path());
+    let whole = std::fs::read(&samples[5].image).unwrap();
+    std::fs::write(&samples[5].image, &whole[..whole.len() / 2]).unwrap();
+    for threads in [1, 3] {
+        let options = LoaderOptions { shuffle: false, threads, ..LoaderOptions::training(16, 24, 2, 1) };
+        let mut loader = Source::new(samples.clone(), options).unwrap().epoch(0, 0).unwrap();
+        assert!(loader.next().unwrap().is_ok() && loader.next().unwrap().is_ok());
+        let error = loader.next().unwrap().unwrap_err();
+        assert!(matches!(error, Error::Image { .. }) && error.to_string().contains(&samples[5].id), "{error}");
+        assert!(loader.next().is_none());
+    }
+}
+
+#[test]
+fn dropping_stops_the_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples: Vec<Sample> = made(dir.path()).into_iter().cycle().take(5000).collect();
+    let options = LoaderOptions { threads: 3, cache_bytes: 0, ..LoaderOptions::training(64, 64, 50, 1) };
+    let source = Source::new(samples, options).unwrap();
+    let mut loader = source.epoch(0, 0).unwrap();
+    loader.next().unwrap().unwrap();
+    let start = Instant::now();
+    drop(loader);
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert_eq!(Arc::strong_count(&source.0), 1, "no thread holds the samples");
+}
+
+#[test]
+fn refusals_name_the_knob() {
+    let sample =
+        Sample { id: "a".into(), image: PathBuf::from("a.png"), mask: None, label: None, lesion: None, split: None };
+    let options = LoaderOptions::training(16, 16, 4, 1);
+    let refused = |samples: Vec<Sample>, options: LoaderOptions| Source::new(samples, options).unwrap_err().to_string();
+    assert!(refused(vec![], options.clone()).contains("no samples"));
+    assert!(refused(vec![sample.clone()], options.clone()).contains("a has no mask"));
+    assert!(refused(vec![sample.clone()], LoaderOptions { batch: 0, ..options.clone() }).contains("batch is 0"));
+    let augment = Augment { blur: -1.0, ..Augment::none() };
+    assert!(refused(vec![sample.clone()], LoaderOptions { augment, ..options.clone() }).contains("blur"));
+    let source = Source::new(vec![sample], LoaderOptions { need_masks: false, drop_last: false, ..options }).unwrap();
+    assert!(source.epoch(0, 0).unwrap().next().unwrap().unwrap_err().to_string().contains("a.png"));
+}
+
+/// Prints what a real photograph costs; run with `--nocapture`.
+#[test]
+fn real_photographs_load() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/derm/ham10000");
+    if !root.is_dir() {
+        println!("skipped: {} is not there", root.display());
+        return;
+    }
+    let samples: Vec<Sample> = Dataset::open(&root).unwrap().samples.into_iter().step_by(45).collect();
+    let count = samples.len() as u32;
+    for (height, width) in [(96, 128), (144, 192)] {
+        let options = LoaderOptions { drop_last: false, ..LoaderOptions::training(height, width, 20, 1) };
+        let source = Source::new(samples.clone(), options).unwrap();
+        for epoch in 0..2 {
+            let start = Instant::now();
+            let images: usize = all(&source, epoch, 0).iter().map(|b| b.ids.len()).sum();
+            assert_eq!(images, samples.len());
+            println!("{height}×{width}, epoch {epoch}: {:?} an image", start.elapsed() / count);
+        }
+    }
+}

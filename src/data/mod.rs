@@ -1,0 +1,33 @@
+//! Photographs, masks and labels: from folders of files to batches of tensors, and synthetic ones.
+//!
+//! Knows nothing of the GPU or the command line.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "pixel arithmetic: sizes are far below 2^24, and float-to-integer casts saturate"
+)]
+#![allow(clippy::many_single_char_names, reason = "coordinates and colour channels")]
+
+pub mod augment;
+pub mod dataset;
+pub mod describe;
+mod draw;
+pub mod image;
+#[cfg(test)]
+mod image_tests;
+mod jpeg;
+pub mod loader;
+pub mod phantom;
+pub mod resize;
+#[cfg(test)]
+mod resize_tests;
+pub mod rng;
+pub mod save;
+
+pub use self::augment::Augment;
+pub use self::dataset::{Classes, Dataset, Sample, Split};
+pub use self::image::{DecodeLimits, photo_size, read_mask, read_photo};
+pub use self::loader::{Batch, Loader, LoaderOptions, Source};

@@ -1,0 +1,215 @@
+//! Which adapters there are, which one is taken and why, and what it offers.
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// What kind of device an adapter is, in the order of preference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceType {
+    /// A graphics card with memory of its own.
+    Discrete,
+    /// A GPU that shares the processor's memory.
+    Integrated,
+    /// A GPU behind a virtual machine.
+    Virtual,
+    /// The driver does not say.
+    Other,
+    /// A software driver that runs on the processor.
+    Cpu,
+}
+
+/// One adapter, as `nevus devices` lists it.
+#[derive(Debug, Clone, Serialize)]
+pub struct AdapterSummary {
+    /// Its place in [`adapters`], which `--device` takes.
+    pub index: usize,
+    /// The driver's name for it.
+    pub name: String,
+    /// Kind of device.
+    pub device_type: DeviceType,
+    /// Vulkan, Metal or Dx12.
+    pub backend: String,
+    /// Driver and its version.
+    pub driver: String,
+    /// PCI vendor and device numbers.
+    pub ids: (u32, u32),
+    /// Largest number of bytes in one binding.
+    pub max_binding: u64,
+    /// Largest buffer in bytes.
+    pub max_buffer: u64,
+    /// Bytes of workgroup memory.
+    pub max_workgroup_memory: u32,
+    /// Invocations in one workgroup.
+    pub max_invocations: u32,
+    /// Smallest and largest subgroup; (0, 0) where there are none.
+    pub subgroup: (u32, u32),
+    /// The features that nevus can use and the adapter has.
+    pub features: Vec<&'static str>,
+}
+
+/// The features nevus uses where they are offered; every one has a version of each kernel that does without.
+const WANTED: &[(wgpu::Features, &str)] = &[
+    (wgpu::Features::SUBGROUP, "subgroup"),
+    (wgpu::Features::SHADER_INT64, "int64"),
+    (wgpu::Features::TIMESTAMP_QUERY, "timestamp"),
+    (wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES, "timestamp-inside-passes"),
+    (wgpu::Features::PIPELINE_CACHE, "pipeline-cache"),
+];
+
+/// Every adapter, in wgpu's order.
+#[must_use]
+pub fn adapters() -> Vec<AdapterSummary> {
+    pollster::block_on(enumerate()).into_iter().map(|(_, summary)| summary).collect()
+}
+
+fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    wgpu::Instance::new(descriptor)
+}
+
+async fn enumerate() -> Vec<(wgpu::Adapter, AdapterSummary)> {
+    let found = instance().enumerate_adapters(wgpu::Backends::PRIMARY).await;
+    let usable = found.into_iter().filter(|adapter| adapter.get_info().backend != wgpu::Backend::Noop);
+    usable
+        .enumerate()
+        .map(|(index, adapter)| {
+            let summary = summary(index, &adapter.get_info(), adapter.features(), &adapter.limits());
+            (adapter, summary)
+        })
+        .collect()
+}
+
+/// Takes the adapter that `wanted` names, or the best one.
+pub(super) async fn choose(wanted: Option<&str>) -> Result<(wgpu::Adapter, AdapterSummary)> {
+    let all = enumerate().await;
+    let found = match all.is_empty() {
+        true => "none".to_owned(),
+        false => all.iter().map(|(_, a)| format!("{} {:?}", a.index, a.name)).collect::<Vec<_>>().join(", "),
+    };
+    let matches = |summary: &AdapterSummary| match wanted {
+        None => true,
+        Some(text) => match text.parse::<usize>() {
+            Ok(index) => summary.index == index,
+            Err(_) => summary.name.to_lowercase().contains(&text.to_lowercase()),
+        },
+    };
+    let best = all.into_iter().filter(|(_, summary)| matches(summary)).min_by_key(|(_, s)| (s.device_type, s.index));
+    best.ok_or_else(|| Error::NoAdapter {
+        wanted: wanted.map_or_else(|| "answers".to_owned(), |text| format!("matches --device {text:?}")),
+        found,
+    })
+}
+
+pub(super) async fn open(adapter: &wgpu::Adapter, summary: &AdapterSummary) -> Result<(wgpu::Device, wgpu::Queue)> {
+    let offered = adapter.features();
+    let features = WANTED.iter().map(|&(feature, _)| feature).filter(|&f| offered.contains(f));
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("nevus"),
+        required_features: features.fold(wgpu::Features::empty(), |all, feature| all | feature),
+        required_limits: adapter.limits(),
+        experimental_features: wgpu::ExperimentalFeatures::disabled(),
+        // The plan allocates a few large pools of its own; blocks for many small buffers would be wasted.
+        memory_hints: wgpu::MemoryHints::MemoryUsage,
+        trace: wgpu::Trace::Off,
+    };
+    adapter
+        .request_device(&descriptor)
+        .await
+        .map_err(|error| Error::Adapter { adapter: summary.name.clone(), message: error.to_string() })
+}
+
+pub(super) fn summary(
+    index: usize,
+    info: &wgpu::AdapterInfo,
+    features: wgpu::Features,
+    limits: &wgpu::Limits,
+) -> AdapterSummary {
+    let subgroup = match features.contains(wgpu::Features::SUBGROUP) {
+        true => (info.subgroup_min_size, info.subgroup_max_size),
+        false => (0, 0),
+    };
+    AdapterSummary {
+        index,
+        name: info.name.clone(),
+        device_type: match info.device_type {
+            wgpu::DeviceType::DiscreteGpu => DeviceType::Discrete,
+            wgpu::DeviceType::IntegratedGpu => DeviceType::Integrated,
+            wgpu::DeviceType::VirtualGpu => DeviceType::Virtual,
+            wgpu::DeviceType::Cpu => DeviceType::Cpu,
+            wgpu::DeviceType::Other => DeviceType::Other,
+        },
+        backend: format!("{:?}", info.backend),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+        ids: (info.vendor, info.device),
+        max_binding: limits.max_storage_buffer_binding_size.into(),
+        max_buffer: limits.max_buffer_size,
+        max_workgroup_memory: limits.max_compute_workgroup_storage_size,
+        max_invocations: limits.max_compute_invocations_per_workgroup,
+        subgroup,
+        features: WANTED.iter().filter(|(f, _)| features.contains(*f)).map(|&(_, name)| name).collect(),
+    }
+}
+
+/// What kernels and plans may count on.
+#[derive(Debug, Clone)]
+pub struct Caps {
+    /// The adapter.
+    pub adapter: AdapterSummary,
+    /// The one size that every subgroup has, where the adapter has subgroups of only one size.
+    pub subgroup_exact: Option<u32>,
+    /// Whether shaders may use 64-bit integers.
+    pub int64: bool,
+    /// Whether a 16-byte load is best spelled as two 64-bit integers (software drivers gather by the element).
+    pub wide_as_u64: bool,
+    /// Largest number of bytes in one binding.
+    pub max_binding: u64,
+    /// Largest buffer in bytes.
+    pub max_buffer: u64,
+    /// Alignment of a binding's offset, in bytes.
+    pub offset_alignment: u64,
+    /// Workgroups along one axis of a dispatch.
+    pub max_workgroups: u32,
+    /// Storage bindings in one shader.
+    pub max_storage_bindings: u32,
+    /// Whether time can be taken per dispatch.
+    pub timestamps: bool,
+    pub(super) timestamps_inside: bool,
+    pub(super) pipeline_cache: bool,
+    pub(super) timestamp_period: f32,
+}
+
+impl Caps {
+    pub(super) fn new(
+        adapter: AdapterSummary,
+        features: wgpu::Features,
+        limits: &wgpu::Limits,
+        timestamp_period: f32,
+    ) -> Self {
+        let int64 = features.contains(wgpu::Features::SHADER_INT64);
+        let (low, high) = adapter.subgroup;
+        Self {
+            subgroup_exact: (low == high && low > 0).then_some(low),
+            int64,
+            wide_as_u64: int64 && adapter.device_type == DeviceType::Cpu,
+            max_binding: limits.max_storage_buffer_binding_size.into(),
+            max_buffer: limits.max_buffer_size,
+            offset_alignment: u64::from(limits.min_storage_buffer_offset_alignment).max(256),
+            max_workgroups: limits.max_compute_workgroups_per_dimension,
+            max_storage_bindings: limits.max_storage_buffers_per_shader_stage,
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            timestamps_inside: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
+            pipeline_cache: features.contains(wgpu::Features::PIPELINE_CACHE),
+            timestamp_period,
+            adapter,
+        }
+    }
+
+    /// Adapter, backend and driver in one line: what results are told apart by.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        format!("{} ({}, {})", self.adapter.name, self.adapter.backend, self.adapter.driver)
+    }
+}

@@ -1,0 +1,237 @@
+//! Adapters, buffers, pipelines, submits and timestamps. The only layer that names wgpu; it knows bytes, bindings and
+//! workgroups, and no op.
+
+mod adapter;
+mod buffer;
+mod cache;
+mod params;
+mod pipeline;
+mod sequence;
+mod shader;
+mod staging;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+pub use adapter::{AdapterSummary, Caps, DeviceType, adapters};
+pub use buffer::Buffer;
+pub use params::{Field, FieldKind, ParamBlock, gpu_params};
+pub use sequence::{Bind, Dispatch, Sequence, Timing};
+pub use shader::{ShaderLibrary, Vars};
+pub use staging::{Download, Uploader};
+/// The wgpu that nevus is built with, for hosts that hand in a device of their own.
+pub use wgpu;
+
+/// How to open a GPU.
+#[derive(Debug, Clone)]
+pub struct GpuOptions {
+    /// An index of [`adapters`] or a part of an adapter's name, in any case; `None` takes a discrete GPU before an
+    /// integrated one before a software one.
+    pub device: Option<String>,
+    /// A folder that holds files of `shaders/` changed by a kernel author; what it lacks comes from the program.
+    pub shaders: Option<PathBuf>,
+    /// Where compiled pipelines are kept between runs; `None` keeps none.
+    pub cache: Option<PathBuf>,
+    /// Lowers the adapter's limit of bytes in one binding, to see large work cut on small data.
+    pub max_binding: Option<u64>,
+    /// Keeps the driver's and naga's bounds checks in every shader.
+    pub checked_shaders: bool,
+}
+
+impl Default for GpuOptions {
+    fn default() -> Self {
+        let cache = directories::ProjectDirs::from("", "", "nevus").map(|dirs| dirs.cache_dir().to_path_buf());
+        Self { device: None, shaders: None, cache, max_binding: None, checked_shaders: false }
+    }
+}
+
+/// An open device with its queue, its shaders and its pipelines. Clones share it.
+#[derive(Clone)]
+pub struct Gpu(Arc<Inner>);
+
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    caps: Caps,
+    checked_shaders: bool,
+    shaders: ShaderLibrary,
+    pipelines: pipeline::Pipelines,
+    fault: Arc<Fault>,
+    // wgpu's waits must not run from several threads at once.
+    waiting: Mutex<()>,
+}
+
+/// What the device's callbacks reported.
+#[derive(Default)]
+struct Fault {
+    lost: Mutex<Option<String>>,
+    error: Mutex<Option<Error>>,
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Gpu").field(&self.0.caps.adapter.name).finish()
+    }
+}
+
+impl Gpu {
+    /// Opens the adapter that `options` choose, with every limit and feature that it offers and nevus uses.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] where none answers or none matches, [`Error::Adapter`] where it cannot be opened.
+    pub fn new(options: &GpuOptions) -> Result<Self> {
+        pollster::block_on(Self::new_async(options))
+    }
+
+    /// [`Gpu::new`] for hosts that must not block.
+    ///
+    /// # Errors
+    /// As [`Gpu::new`].
+    pub async fn new_async(options: &GpuOptions) -> Result<Self> {
+        let (adapter, summary) = adapter::choose(options.device.as_deref()).await?;
+        let (device, queue) = adapter::open(&adapter, &summary).await?;
+        Self::assemble(device, queue, summary, options)
+    }
+
+    /// Wraps a device and a queue that the host already has. Only the features and limits that the host asked for are
+    /// used; nothing is kept on disk.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] where the device's limits are too low for any kernel.
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        let summary = adapter::summary(usize::MAX, &device.adapter_info(), device.features(), &device.limits());
+        Self::assemble(device, queue, summary, &GpuOptions { cache: None, ..GpuOptions::default() })
+    }
+
+    fn assemble(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        summary: AdapterSummary,
+        options: &GpuOptions,
+    ) -> Result<Self> {
+        let fault = Arc::new(Fault::default());
+        let on_lost = Arc::clone(&fault);
+        device.set_device_lost_callback(move |reason, message| {
+            *lock(&on_lost.lost) = Some(format!("{reason:?}: {message}"));
+        });
+        let on_error = Arc::clone(&fault);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            tracing::error!(%error, "the GPU reported an error outside any scope");
+            lock(&on_error.error).get_or_insert(typed("device", 0, error));
+        }));
+        let mut caps = Caps::new(summary, device.features(), &device.limits(), queue.get_timestamp_period());
+        if let Some(limit) = options.max_binding {
+            caps.max_binding = caps.max_binding.min(limit);
+        }
+        let shaders = ShaderLibrary::new(options.shaders.clone())?;
+        let pipelines = pipeline::Pipelines::new(&device, &caps, options.cache.as_deref());
+        Ok(Self(Arc::new(Inner {
+            device,
+            queue,
+            caps,
+            checked_shaders: options.checked_shaders,
+            shaders,
+            pipelines,
+            fault,
+            waiting: Mutex::new(()),
+        })))
+    }
+
+    /// What the adapter offers.
+    #[must_use]
+    pub fn caps(&self) -> &Caps {
+        &self.0.caps
+    }
+
+    /// The shader sources.
+    #[must_use]
+    pub fn shaders(&self) -> &ShaderLibrary {
+        &self.0.shaders
+    }
+
+    /// Writes the compiled pipelines to the cache folder, where the adapter can give them out and something is new.
+    pub fn save_pipelines(&self) {
+        self.0.pipelines.save();
+    }
+
+    /// Fails with what the device's callbacks have reported since the last call.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] once the device is lost; else the first error that no scope caught.
+    pub fn health(&self) -> Result<()> {
+        if let Some(message) = lock(&self.0.fault.lost).clone() {
+            return Err(Error::DeviceLost(message));
+        }
+        lock(&self.0.fault.error).take().map_or(Ok(()), Err)
+    }
+
+    /// Waits until everything submitted so far has run.
+    ///
+    /// # Errors
+    /// As [`Gpu::health`].
+    pub fn wait(&self) -> Result<()> {
+        self.poll_until(None, || false)
+    }
+
+    /// Destroys the device, as a driver's reset would: everything after it fails with [`Error::DeviceLost`].
+    pub fn destroy(&self) {
+        self.0.device.destroy();
+    }
+
+    /// Waits for a submission (or for all of them), or until `done` says so, in slices.
+    fn poll_until(&self, index: Option<wgpu::SubmissionIndex>, done: impl Fn() -> bool) -> Result<()> {
+        loop {
+            if done() {
+                return self.health();
+            }
+            let waited = {
+                let _alone = lock(&self.0.waiting);
+                let timeout = Some(Duration::from_millis(100));
+                self.0.device.poll(wgpu::PollType::Wait { submission_index: index.clone(), timeout })
+            };
+            match waited {
+                Ok(_) => return self.health(),
+                Err(wgpu::PollError::Timeout) => self.health()?,
+                Err(error) => {
+                    self.health()?;
+                    return Err(Error::Validation { label: "wait".into(), message: error.to_string() });
+                }
+            }
+        }
+    }
+
+    /// Runs `work` inside error scopes, and returns what they caught as a typed error that names `label`.
+    fn scoped<T>(&self, label: &str, bytes: u64, work: impl FnOnce() -> T) -> Result<T> {
+        let device = &self.0.device;
+        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let value = work();
+        let caught =
+            [pollster::block_on(validation.pop()), pollster::block_on(internal.pop()), pollster::block_on(memory.pop())];
+        match caught.into_iter().flatten().next() {
+            Some(error) => {
+                if let Some(message) = lock(&self.0.fault.lost).clone() {
+                    return Err(Error::DeviceLost(message));
+                }
+                Err(typed(label, bytes, error))
+            }
+            None => Ok(value),
+        }
+    }
+}
+
+fn typed(label: &str, bytes: u64, error: wgpu::Error) -> Error {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory { label: label.into(), bytes },
+        other => Error::Validation { label: label.into(), message: other.to_string() },
+    }
+}
+
+/// Locks even where another thread panicked while it held the lock: every guarded value is valid at all times.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

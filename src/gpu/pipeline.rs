@@ -1,0 +1,148 @@
+//! Compiled shaders: one pipeline a shader and set of template variables, made in parallel, cached on disk.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use crate::error::{Error, Result};
+
+use super::cache::DiskCache;
+use super::{Caps, Gpu, Vars, lock};
+
+/// What tells pipelines apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PipelineKey {
+    pub shader: &'static str,
+    pub vars: Vars,
+    /// Storage bindings after the uniform block.
+    pub bindings: usize,
+}
+
+pub(super) struct Pipelines {
+    made: Mutex<HashMap<PipelineKey, Arc<wgpu::ComputePipeline>>>,
+    layouts: Mutex<HashMap<usize, Arc<wgpu::BindGroupLayout>>>,
+    disk: Option<DiskCache>,
+}
+
+impl Pipelines {
+    pub(super) fn new(device: &wgpu::Device, caps: &Caps, folder: Option<&Path>) -> Self {
+        let disk = folder.filter(|_| caps.pipeline_cache).map(|folder| DiskCache::open(device, caps, folder));
+        Self { made: Mutex::default(), layouts: Mutex::default(), disk }
+    }
+
+    pub(super) fn save(&self) {
+        if let Some(disk) = &self.disk {
+            disk.save();
+        }
+    }
+}
+
+impl Gpu {
+    /// The pipelines of `keys`, compiling what is missing on as many threads as the processor has cores.
+    pub(super) fn pipelines(&self, keys: &[PipelineKey]) -> Result<Vec<Arc<wgpu::ComputePipeline>>> {
+        let mut missing: Vec<PipelineKey> = Vec::new();
+        {
+            let made = lock(&self.0.pipelines.made);
+            for key in keys {
+                if !made.contains_key(key) && !missing.contains(key) {
+                    missing.push(key.clone());
+                }
+            }
+        }
+        if !missing.is_empty() {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from).min(missing.len());
+            let queue = Mutex::new(missing.into_iter());
+            let worker = || -> Result<()> {
+                loop {
+                    let Some(key) = lock(&queue).next() else { return Ok(()) };
+                    let pipeline = self.compile(&key)?;
+                    lock(&self.0.pipelines.made).insert(key, Arc::new(pipeline));
+                }
+            };
+            std::thread::scope(|scope| {
+                let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+                let stopped = || Error::Validation { label: "pipelines".into(), message: "a compiler thread stopped".into() };
+                workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| stopped())?)
+            })?;
+            if let Some(disk) = &self.0.pipelines.disk {
+                disk.changed();
+            }
+        }
+        let made = lock(&self.0.pipelines.made);
+        let absent = |key: &PipelineKey| Error::Shader { shader: key.shader.into(), message: "was not compiled".into() };
+        keys.iter().map(|key| made.get(key).cloned().ok_or_else(|| absent(key))).collect()
+    }
+
+    fn compile(&self, key: &PipelineKey) -> Result<wgpu::ComputePipeline> {
+        let device = &self.0.device;
+        let text = self.0.shaders.expand(key.shader, &key.vars)?;
+        let descriptor =
+            wgpu::ShaderModuleDescriptor { label: Some(key.shader), source: wgpu::ShaderSource::Wgsl(text.into()) };
+        let layout = self.bind_layout(key.bindings);
+        let made = self.scoped(key.shader, 0, || {
+            let module = if self.0.checked_shaders {
+                device.create_shader_module(descriptor)
+            } else {
+                // SAFETY: only the crate's own shaders get here (or those of a kernel author who asked for it); each
+                // keeps its indices inside its bindings, its loops finite and its divisors above zero, and the tests
+                // run every one of them between guard words and with the checks on.
+                unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
+            };
+            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(key.shader),
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            });
+            device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(key.shader),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &[],
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: self.0.pipelines.disk.as_ref().and_then(DiskCache::raw),
+            })
+        });
+        made.map_err(|error| match error {
+            Error::Validation { message, .. } => {
+                let origin = line_of(&message).and_then(|line| self.0.shaders.origin(key.shader, &key.vars, line));
+                let place = origin.map_or_else(String::new, |origin| format!("{origin}: "));
+                Error::Shader { shader: key.shader.into(), message: format!("{place}{message}") }
+            }
+            other => other,
+        })
+    }
+
+    /// Binding 0 is the uniform block, 1 to `storage` are read-write storage.
+    pub(super) fn bind_layout(&self, storage: usize) -> Arc<wgpu::BindGroupLayout> {
+        let mut layouts = lock(&self.0.pipelines.layouts);
+        let make = || {
+            let entries: Vec<_> = (0..=storage)
+                .map(|binding| wgpu::BindGroupLayoutEntry {
+                    binding: u32::try_from(binding).unwrap_or(u32::MAX),
+                    visibility: wgpu::ShaderStages::COMPUTE,
+                    ty: wgpu::BindingType::Buffer {
+                        ty: match binding {
+                            0 => wgpu::BufferBindingType::Uniform,
+                            _ => wgpu::BufferBindingType::Storage { read_only: false },
+                        },
+                        has_dynamic_offset: false,
+                        min_binding_size: None,
+                    },
+                    count: None,
+                })
+                .collect();
+            let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("nevus"), entries: &entries };
+            Arc::new(self.0.device.create_bind_group_layout(&descriptor))
+        };
+        Arc::clone(layouts.entry(storage).or_insert_with(make))
+    }
+}
+
+/// The line in wgpu's `wgsl:LINE:COLUMN`.
+fn line_of(message: &str) -> Option<usize> {
+    let rest = message.split("wgsl:").nth(1)?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}

@@ -1,0 +1,134 @@
+//! Bindings, workgroups, and which version takes what.
+
+use crate::error::Result;
+use crate::gpu::ParamBlock;
+use crate::graph::{Layout, Op};
+use crate::ops::convolution::{self, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams};
+use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version};
+
+use super::{Conv2d, Conv2dBackwardData, Conv2dBackwardWeight};
+
+const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP) };
+
+pub(super) const FORWARD: &[Version] = &[
+    Version {
+        shader: "conv2d/forward_1_direct",
+        shaders: &[ShaderInfo { path: "conv2d/forward_1_direct", fields: DirectParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| convolution::direct(call, "conv2d/forward_1_direct", &forward(call)?, Side::Y),
+    },
+    Version {
+        shader: "conv2d/forward_2_tiled",
+        shaders: &[ShaderInfo { path: "conv2d/forward_2_tiled", fields: GatherParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| convolution::gather(call, "conv2d/forward_2_tiled", &forward(call)?, Side::Y, false, false),
+    },
+    Version {
+        shader: "conv2d/forward_3_subgroup",
+        shaders: &[ShaderInfo { path: "conv2d/forward_3_subgroup", fields: GatherParams::FIELDS }],
+        requires: BROADCAST,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| convolution::gather(call, "conv2d/forward_3_subgroup", &forward(call)?, Side::Y, true, false),
+    },
+];
+
+pub(super) const BACKWARD_DATA: &[Version] = &[
+    Version {
+        shader: "conv2d/backward_data_1_direct",
+        shaders: &[ShaderInfo { path: "conv2d/backward_data_1_direct", fields: DirectParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| convolution::direct(call, "conv2d/backward_data_1_direct", &backward_data(call)?, Side::X),
+    },
+    Version {
+        shader: "conv2d/backward_data_2_tiled",
+        shaders: &[ShaderInfo { path: "conv2d/backward_data_2_tiled", fields: GatherParams::FIELDS }, TRANSPOSE],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| {
+            convolution::gather(call, "conv2d/backward_data_2_tiled", &backward_data(call)?, Side::X, false, false)
+        },
+    },
+    Version {
+        shader: "conv2d/backward_data_3_subgroup",
+        shaders: &[ShaderInfo { path: "conv2d/backward_data_3_subgroup", fields: GatherParams::FIELDS }, TRANSPOSE],
+        requires: BROADCAST,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| {
+            convolution::gather(call, "conv2d/backward_data_3_subgroup", &backward_data(call)?, Side::X, true, false)
+        },
+    },
+];
+
+pub(super) const BACKWARD_WEIGHT: &[Version] = &[
+    Version {
+        shader: "conv2d/backward_weight_1_direct",
+        shaders: &[ShaderInfo { path: "conv2d/backward_weight_1_direct", fields: DirectParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: weight_layouts,
+        lower: |call| {
+            let geometry = backward_weight(call)?;
+            convolution::direct_weight(call, "conv2d/backward_weight_1_direct", &geometry, Slot::Input(0), Slot::Input(1))
+        },
+    },
+    Version {
+        shader: "conv2d/backward_weight_2_tiled",
+        shaders: &[ShaderInfo { path: "conv2d/backward_weight_2_tiled", fields: WeightParams::FIELDS }, SUM],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: weight_layouts,
+        lower: |call| {
+            let slots = [Slot::Input(0), Slot::Input(1)];
+            convolution::weight_gradient(call, "conv2d/backward_weight_2_tiled", &backward_weight(call)?, slots, false)
+        },
+    },
+    Version {
+        shader: "conv2d/backward_weight_3_subgroup",
+        shaders: &[ShaderInfo { path: "conv2d/backward_weight_3_subgroup", fields: WeightParams::FIELDS }, SUM],
+        requires: BROADCAST,
+        views: true,
+        layouts: weight_layouts,
+        lower: |call| {
+            let slots = [Slot::Input(0), Slot::Input(1)];
+            convolution::weight_gradient(call, "conv2d/backward_weight_3_subgroup", &backward_weight(call)?, slots, true)
+        },
+    },
+];
+
+/// Image, weight, perhaps bias, to image.
+fn image_layouts(_: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+    let mut layouts = vec![Layout::C4, Layout::Oihw4];
+    layouts.resize(inputs.len(), Layout::Plain);
+    Some(Layouts::new(layouts, [Layout::C4]))
+}
+
+/// Two images to a weight.
+fn weight_layouts(_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+    Some(Layouts::new([Layout::C4, Layout::C4], [Layout::Oihw4]))
+}
+
+fn forward(call: &Call<'_>) -> Result<Geometry> {
+    let weight = &call.inputs[1].shape;
+    let conv = call.op.expect::<Conv2d>()?;
+    Ok(conv.geometry(&call.inputs[0].shape, &call.outputs[0].shape, [weight[2], weight[3]]))
+}
+
+fn backward_data(call: &Call<'_>) -> Result<Geometry> {
+    let weight = &call.inputs[1].shape;
+    let op = call.op.expect::<Conv2dBackwardData>()?;
+    Ok(op.conv.geometry(&call.outputs[0].shape, &call.inputs[0].shape, [weight[2], weight[3]]))
+}
+
+fn backward_weight(call: &Call<'_>) -> Result<Geometry> {
+    let op = call.op.expect::<Conv2dBackwardWeight>()?;
+    Ok(op.conv.geometry(&call.inputs[0].shape, &call.inputs[1].shape, op.kernel))
+}

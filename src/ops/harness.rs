@@ -1,0 +1,205 @@
+//! Runs one version of one kernel between guard words on a poisoned output, and compares it with its twin.
+
+use crate::error::{Error, Result};
+use crate::gpu::{Bind, Buffer, Dispatch, Gpu, Sequence};
+use crate::graph::{Layout, Op};
+use crate::tensor::Tensor;
+
+use super::cases::Case;
+use super::compare;
+use super::{Array, Binding, Call, Epilogue, Kernel, Lowered, Operand, Slot, Version};
+
+/// What unwritten output reads as: a quiet NaN that no kernel makes.
+const POISON: u32 = 0x7fc0_dead;
+/// What stands behind every output.
+const GUARD: u32 = 0x7fc0_beef;
+const GUARD_FLOATS: usize = 64;
+
+/// A call that is ready to run: buffers filled, dispatches recorded.
+pub struct Prepared {
+    /// The recorded dispatches.
+    pub sequence: Sequence,
+    outputs: Vec<(Operand, Buffer, bool)>,
+    gpu: Gpu,
+}
+
+/// The dispatches of a call of `version`, or why the version cannot run it.
+///
+/// # Errors
+/// Those of the version's lowering.
+pub fn lower(
+    version: &Version,
+    op: &dyn Op,
+    inputs: &[&[usize]],
+    caps: &crate::gpu::Caps,
+    epilogue: Option<Epilogue>,
+) -> Result<Result<(Vec<Operand>, Vec<Operand>, Lowered), String>> {
+    if let Some(missing) = version.requires.missing(caps) {
+        return Ok(Err(missing));
+    }
+    let outputs = op.outputs(inputs)?;
+    let output_shapes: Vec<&[usize]> = outputs.iter().map(Vec::as_slice).collect();
+    let prefer = |shape: &&[usize]| if shape.len() == 4 && shape[1] > 1 { Layout::C4 } else { Layout::Plain };
+    let offered: Vec<Layout> = inputs.iter().map(prefer).collect();
+    let Some(layouts) = (version.layouts)(op, inputs, &output_shapes, &offered) else {
+        return Ok(Err("does not take these shapes".into()));
+    };
+    let operand = |(shape, &layout): (&&[usize], &Layout)| Operand { shape: shape.to_vec(), layout, within: None };
+    let inputs: Vec<Operand> = inputs.iter().zip(&layouts.inputs).map(operand).collect();
+    let outputs: Vec<Operand> = output_shapes.iter().zip(&layouts.outputs).map(operand).collect();
+    let call = Call { op, inputs: &inputs, outputs: &outputs, epilogue, caps };
+    let lowered = (version.lower)(&call)?;
+    Ok(Ok((inputs, outputs, lowered)))
+}
+
+/// Prepares a call on the device; `Err` inside `Ok` says why the version cannot run it here.
+///
+/// # Errors
+/// [`Error::Shader`], [`Error::OutOfMemory`] and the like.
+pub fn prepare(
+    gpu: &Gpu,
+    version: &Version,
+    op: &dyn Op,
+    tensors: &[Tensor],
+    epilogue: Option<Epilogue>,
+) -> Result<Result<Prepared, String>> {
+    let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
+    let (inputs, outputs, lowered) = match lower(version, op, &shapes, gpu.caps(), epilogue)? {
+        Ok(ready) => ready,
+        Err(why) => return Ok(Err(why)),
+    };
+    let guarded = |floats: usize| ((floats + GUARD_FLOATS) * 4) as u64;
+    let mut input_buffers = Vec::with_capacity(inputs.len());
+    for (operand, tensor) in inputs.iter().zip(tensors) {
+        let mut packed = operand.layout.pack(&operand.shape, tensor.data(), 0.0);
+        packed.extend(std::iter::repeat_n(f32::from_bits(GUARD), GUARD_FLOATS));
+        input_buffers.push(gpu.buffer_with("case input", &packed)?);
+    }
+    let mut output_buffers = Vec::with_capacity(outputs.len());
+    for (at, operand) in outputs.iter().enumerate() {
+        let shared = op.in_place().iter().find(|&&(_, output)| output == at).map(|&(input, _)| input);
+        let buffer = match shared {
+            Some(input) => input_buffers[input].clone(),
+            None => {
+                let mut poison = vec![f32::from_bits(POISON); operand.floats()];
+                poison.extend(std::iter::repeat_n(f32::from_bits(GUARD), GUARD_FLOATS));
+                let buffer = gpu.buffer("case output", guarded(operand.floats()))?;
+                gpu.write(&buffer, 0, bytemuck::cast_slice(&poison))?;
+                buffer
+            }
+        };
+        output_buffers.push((operand.clone(), buffer, shared.is_some()));
+    }
+    let mut workspaces = Vec::with_capacity(lowered.workspaces.len());
+    for &floats in &lowered.workspaces {
+        workspaces.push(gpu.buffer_with("case workspace", &vec![f32::from_bits(POISON); floats.next_multiple_of(4)])?);
+    }
+    let bind = |binding: &Binding| {
+        let buffer = match binding.slot {
+            Slot::Input(at) => &input_buffers[at],
+            Slot::Output(at) => &output_buffers[at].1,
+            Slot::Workspace(at) => &workspaces[at],
+        };
+        Bind { buffer: buffer.clone(), offset: binding.offset as u64 * 4, size: binding.len as u64 * 4 }
+    };
+    let dispatches: Vec<Dispatch> = lowered
+        .launches
+        .into_iter()
+        .map(|launch| Dispatch {
+            label: launch.shader.to_owned(),
+            shader: launch.shader,
+            vars: launch.vars,
+            params: launch.params,
+            binds: launch.bindings.iter().map(bind).collect(),
+            workgroups: launch.workgroups,
+            work: launch.work,
+        })
+        .collect();
+    let sequence = Sequence::new(gpu, &dispatches)?;
+    Ok(Ok(Prepared { sequence, outputs: output_buffers, gpu: gpu.clone() }))
+}
+
+impl Prepared {
+    /// Runs the call once and reads its outputs, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where a pad lane is not zero or a guard word has changed.
+    pub fn run(&self) -> Result<Vec<Tensor>> {
+        self.sequence.submit()?;
+        self.outputs.iter().map(|(operand, buffer, shared)| self.read(operand, buffer, *shared)).collect()
+    }
+
+    fn read(&self, operand: &Operand, buffer: &Buffer, shared: bool) -> Result<Tensor> {
+        let floats = operand.floats();
+        let words = self.gpu.read(buffer, 0, floats + GUARD_FLOATS)?;
+        let (values, guard) = words.split_at(floats);
+        if let Some(at) = guard.iter().position(|word| word.to_bits() != GUARD) {
+            return Err(Error::Mismatch(format!("wrote {} behind the output, float {}", guard[at], floats + at)));
+        }
+        if operand.layout != Layout::Plain {
+            let dirty = |&at: &usize| values[at].to_bits() << 1 != 0;
+            if let Some(at) = operand.layout.pad_places(&operand.shape).into_iter().find(dirty) {
+                return Err(Error::Mismatch(format!("pad lane at float {at} is {}, expected 0", values[at])));
+            }
+        }
+        let values = operand.layout.unpack(&operand.shape, values);
+        if !shared && let Some(at) = values.iter().position(|value| value.to_bits() == POISON) {
+            return Err(Error::Mismatch(format!("element {at} of {} was never written", values.len())));
+        }
+        Tensor::new(operand.shape.clone(), values)
+    }
+}
+
+/// How a case went.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Within the bound, with the worst error over the outputs.
+    Passed(f64),
+    /// The adapter or the shapes do not allow the version.
+    Skipped(String),
+}
+
+/// Runs `case` by `version` and compares every output with the twin: exactly where `exact`, else within the kernel's
+/// tolerance; two runs must give the same bits.
+///
+/// # Errors
+/// [`Error::Mismatch`] that names the case, the version, and the place of the worst element.
+pub fn check(gpu: &Gpu, kernel: &Kernel, version: &Version, case: &Case, exact: bool) -> Result<Outcome> {
+    let named = |error: Error| match error {
+        Error::Mismatch(message) => Error::Mismatch(format!(
+            "{}\n  {} against the twin ({}): {message}",
+            case.describe(),
+            version.shader,
+            case.why
+        )),
+        other => other,
+    };
+    let tensors = case.tensors();
+    let prepared = match prepare(gpu, version, &*case.op, &tensors, None)? {
+        Ok(prepared) => prepared,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    let got = prepared.run().map_err(named)?;
+    if case.op.in_place().is_empty() {
+        let again = prepared.run().map_err(named)?;
+        for (a, b) in got.iter().zip(&again) {
+            let same = a.data().iter().zip(b.data()).all(|(x, y)| x.to_bits() == y.to_bits());
+            if !same {
+                return Err(named(Error::Mismatch("two runs differ in their bits".into())));
+            }
+        }
+    }
+    let arrays: Vec<Array<f64>> = tensors.iter().map(Into::into).collect();
+    let expected = kernel.twin.run::<f64>(&*case.op, &arrays.iter().collect::<Vec<_>>())?;
+    let scale = tensors.iter().flat_map(|t| t.data()).fold(0f32, |most, value| most.max(value.abs()));
+    let mut worst = 0f64;
+    for (got, expected) in got.iter().zip(&expected) {
+        let expected: Tensor = expected.into();
+        worst = worst.max(match exact {
+            true => compare::exact(got, &expected).map(|()| 0.0),
+            false => compare::within(got, &expected, f64::from(scale), kernel.tolerance),
+        }
+        .map_err(named)?);
+    }
+    Ok(Outcome::Passed(worst))
+}

@@ -1,0 +1,89 @@
+//! One dispatch for each run of samples that the adapter can bind; a weight is converted whole.
+
+use crate::error::Result;
+use crate::gpu::{ParamBlock, gpu_params};
+use crate::graph::{Layout, Op};
+use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
+
+use super::Convert;
+
+gpu_params! {
+    /// The uniform block of `layout/convert_1_direct`.
+    pub struct Params {
+        da: u32, db: u32, dy: u32, dx: u32, len: u32, in_base: u32, in_stride: u32, out_base: u32, out_stride: u32,
+    }
+}
+
+pub(super) const CONVERT: &[Version] = &[Version {
+    shader: "layout/convert_1_direct",
+    shaders: &[ShaderInfo { path: "layout/convert_1_direct", fields: Params::FIELDS }],
+    requires: Requires::NOTHING,
+    views: true,
+    layouts,
+    lower,
+}];
+
+const WG: usize = 64;
+
+fn layouts(op: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+    let convert = op.downcast::<Convert>()?;
+    Some(Layouts::new([convert.from], [convert.to]))
+}
+
+fn number(layout: Layout) -> i64 {
+    match layout {
+        Layout::Plain => 0,
+        Layout::C4 => 1,
+        Layout::Oihw4 => 2,
+        Layout::Iohw4 => 3,
+    }
+}
+
+fn lower(call: &Call<'_>) -> Result<Lowered> {
+    let convert = call.op.expect::<Convert>()?;
+    let slots = [Slot::Input(0), Slot::Output(0)];
+    let weight = |layout| matches!(layout, Layout::Oihw4 | Layout::Iohw4);
+    let [n, b, y, x] = match call.outputs[0].shape.as_slice() {
+        &[n, b, y, x] => [n, b, y, x],
+        flat => [1, 1, 1, flat.iter().product()],
+    };
+    let cut = !weight(convert.from) && !weight(convert.to);
+    let batches = match cut {
+        true => call.batches(&slots)?,
+        false => std::iter::once(0..n).collect(),
+    };
+    let mut lowered = Lowered::default();
+    for batch in batches {
+        let [from, to] = slots.map(|slot| call.window(slot, &batch));
+        let (from, to) = match cut {
+            true => (from, to),
+            false => {
+                let whole = |slot, window: crate::ops::Window| -> Result<_> {
+                    Ok(crate::ops::Window { binding: call.whole(slot)?, ..window })
+                };
+                (whole(slots[0], from)?, whole(slots[1], to)?)
+            }
+        };
+        // One invocation a place of the output, pad lanes too.
+        let len = match cut {
+            true => batch.len() * call.outputs[0].sample(),
+            false => call.outputs[0].floats(),
+        };
+        let params = Params {
+            da: batch.len() as u32,
+            db: b as u32,
+            dy: y as u32,
+            dx: x as u32,
+            len: len as u32,
+            in_base: from.base,
+            in_stride: from.stride,
+            out_base: to.base,
+            out_stride: to.stride,
+        };
+        let [gx, gy] = fold(len.div_ceil(WG));
+        let bindings = vec![from.binding, to.binding];
+        let launch = Launch::new("layout/convert_1_direct", &params, bindings, [gx, gy, 1]);
+        lowered.launches.push(launch.var("from", number(convert.from)).var("to", number(convert.to)));
+    }
+    Ok(lowered)
+}
