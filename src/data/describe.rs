@@ -194,7 +194,7 @@ fn look_at_files(
         }
     }
     description.sizes = sizes.into_iter().map(|((width, height), count)| SizeCount { width, height, count }).collect();
-    description.sizes.sort_by(|a, b| b.count.cmp(&a.count));
+    description.sizes.sort_by_key(|size| std::cmp::Reverse(size.count));
     description.identical = contents.into_values().filter(|ids| ids.len() > 1).collect();
     description.identical.sort();
     description.mean_lesion_area = (measured > 0).then(|| area / measured as f64);

@@ -9,11 +9,18 @@
     clippy::cast_possible_wrap,
     reason = "pixel arithmetic: sizes are far below 2^24, and float-to-integer casts saturate"
 )]
-#![allow(clippy::many_single_char_names, reason = "coordinates and colour channels")]
+#![allow(
+    clippy::many_single_char_names,
+    clippy::similar_names,
+    clippy::missing_errors_doc,
+    reason = "coordinates and colour channels; errors are described by the sentence before"
+)]
 
 pub mod augment;
 pub mod dataset;
 pub mod describe;
+#[cfg(test)]
+mod describe_tests;
 mod draw;
 pub mod image;
 #[cfg(test)]

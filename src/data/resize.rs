@@ -74,7 +74,7 @@ fn lost(op: &str) -> Error {
 }
 
 /// Where an output pixel reads its line: two indices and the weight of the second.
-/// PyTorch's `interpolate(mode="bilinear", align_corners=False)`, without antialiasing.
+/// `PyTorch`'s `interpolate(mode="bilinear", align_corners=False)`, without antialiasing.
 fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
     #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^24")]
     let scale = from as f32 / to as f32;
@@ -91,7 +91,7 @@ fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
         .collect()
 }
 
-/// Maps (logits, probabilities) of shape (n, c, h, w) at another size: PyTorch's
+/// Maps (logits, probabilities) of shape (n, c, h, w) at another size: `PyTorch`'s
 /// `F.interpolate(mode="bilinear", align_corners=False)`.
 pub fn resize_maps(maps: &Tensor, height: usize, width: usize) -> Result<Tensor> {
     let &[n, c, h, w] = maps.shape() else {

@@ -15,6 +15,7 @@ mod twin;
 mod convolution;
 
 pub mod conv2d;
+pub mod conv_transpose2d;
 pub mod layout;
 pub mod pointwise;
 pub mod reduce;
@@ -30,7 +31,7 @@ pub(crate) use twin::twin;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.
-pub static OPS: &[Room] = &[conv2d::ROOM, layout::ROOM, pointwise::ROOM, reduce::ROOM];
+pub static OPS: &[Room] = &[conv2d::ROOM, conv_transpose2d::ROOM, layout::ROOM, pointwise::ROOM, reduce::ROOM];
 
 /// The kernel of a name that [`Op::kernel`] gives.
 #[must_use]

@@ -70,7 +70,9 @@ impl Augment {
             let deviation = rng.unit() * self.noise;
             color::noise(image, deviation, &mut rng);
         }
-        image.iter_mut().for_each(|v| *v = v.clamp(0.0, 1.0));
+        for value in image {
+            *value = value.clamp(0.0, 1.0);
+        }
         Ok(())
     }
 
@@ -139,10 +141,10 @@ fn resample(
         for (column, (((r, g), b), m)) in outputs.enumerate() {
             let (x, y) = (x0 + affine.xx * column as f32, y0 + affine.yx * column as f32);
             let [red, green, blue, lesion] = picture.sample(x, y, config.pad);
-            *r = red * (1.0 / 255.0);
-            *g = green * (1.0 / 255.0);
-            *b = blue * (1.0 / 255.0);
-            *m = f32::from(u8::from(lesion >= 127.5));
+            *r = red;
+            *g = green;
+            *b = blue;
+            *m = f32::from(u8::from(lesion >= 0.5));
         }
     }
 }

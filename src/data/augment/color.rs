@@ -101,7 +101,9 @@ pub(in crate::data) fn blur(planes: &mut [f32], height: usize, width: usize, sig
     let reach = ((2.5 * sigma).ceil() as usize).clamp(1, 24);
     let mut kernel: Vec<f32> = (0..=reach).map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp()).collect();
     let sum = kernel[0] + 2.0 * kernel[1..].iter().sum::<f32>();
-    kernel.iter_mut().for_each(|k| *k /= sum);
+    for weight in &mut kernel {
+        *weight /= sum;
+    }
     let mut line = vec![0.0; width + 2 * reach];
     let mut copy = vec![0.0; height * width];
     for plane in planes.chunks_exact_mut(height * width) {
@@ -129,5 +131,7 @@ pub(in crate::data) fn blur(planes: &mut [f32], height: usize, width: usize, sig
 
 /// Noise of one deviation on every value.
 pub(super) fn noise(planes: &mut [f32], deviation: f32, rng: &mut Rng) {
-    planes.iter_mut().for_each(|value| *value += deviation * rng.normal());
+    for value in planes {
+        *value += deviation * rng.normal();
+    }
 }

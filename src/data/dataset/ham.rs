@@ -25,7 +25,8 @@ pub(super) fn read(root: &Path, table: &Path) -> Result<(Vec<Sample>, Vec<String
             None => (&mut photos, stem),
         };
         if let Some(first) = map.get(&id) {
-            tracing::warn!(id, first = %first.display(), second = %path.display(), "two files of one name; took the first");
+            let second = path.display();
+            tracing::warn!(id, first = %first.display(), %second, "two files of one name; took the first");
         } else {
             map.insert(id, path);
         }

@@ -109,6 +109,9 @@ pub fn write_split(path: impl AsRef<Path>, samples: &[Sample]) -> Result<()> {
 /// Draws a side for each sample, shares of train, val and test in `fractions`: all photographs of a lesion stand on
 /// one side, classes are spread alike, and the same seed gives the same sides whatever the samples' order.
 pub fn split_by_lesion(samples: &[Sample], seed: u64, fractions: [f64; 3]) -> Result<Vec<Split>> {
+    /// Its drawn place in the order, its name, its samples.
+    type Lesion<'a> = (u64, &'a str, &'a [usize]);
+
     let sum: f64 = fractions.iter().sum();
     if fractions.iter().any(|f| !f.is_finite() || *f < 0.0) || (sum - 1.0).abs() > 1e-6 {
         let message = format!("fractions are {fractions:?}, expected three of at least 0 that add up to 1");
@@ -118,7 +121,7 @@ pub fn split_by_lesion(samples: &[Sample], seed: u64, fractions: [f64; 3]) -> Re
     for (i, sample) in samples.iter().enumerate() {
         lesions.entry(sample.lesion.as_deref().unwrap_or(&sample.id)).or_default().push(i);
     }
-    let mut classes: BTreeMap<Option<&str>, Vec<(u64, &str, &[usize])>> = BTreeMap::new();
+    let mut classes: BTreeMap<Option<&str>, Vec<Lesion>> = BTreeMap::new();
     for (&lesion, members) in &lesions {
         let label = members.iter().filter_map(|&i| samples[i].label.as_deref()).min();
         let place = Rng::new(seed, "split", &[hash_text(lesion)]).at(0);

@@ -5,9 +5,9 @@
 //! cell carcinomas vessels and blue-grey nests, actinic keratoses red skin with pale follicles, dermatofibromas a
 //! pale scar in a brown rim, vascular lesions red and purple lacunae.
 //!
-//! About half of the lesions are as bright as the skin they lie on, light falls unevenly, and hair, ink, shadows and
-//! dark corners are darker than most lesions: a threshold on brightness fails (a test holds its mean `IoU`, with the
-//! best threshold for every image, below 0.75), while colour and structure show each outline.
+//! About a quarter of the lesions are as bright as the skin they lie on, many are so in parts, light falls unevenly,
+//! and hair, ink, shadows and dark corners are darker than most lesions: a threshold on brightness fails (a test holds
+//! its mean `IoU`, with the best threshold for every image, below 0.75), while colour and structure show each outline.
 
 mod lesion;
 mod noise;

@@ -1,3 +1,0 @@
-// conv_transpose2d / forward / 3 subpixel: where the kernel is as large as the stride no two taps meet, so each is a
-// plain GEMM whose pixels are scattered; no multiplication by zero is left.
-{% include "common/gather_gemm" %}

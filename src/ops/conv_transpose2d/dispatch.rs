@@ -1,0 +1,161 @@
+//! Bindings, workgroups, and which version takes what.
+
+use crate::error::Result;
+use crate::gpu::ParamBlock;
+use crate::graph::{Layout, Op};
+use crate::ops::convolution::{self, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams};
+use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version};
+
+use super::{ConvTranspose2d, ConvTranspose2dBackwardData, ConvTranspose2dBackwardWeight};
+
+const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP) };
+
+pub(super) const FORWARD: &[Version] = &[
+    Version {
+        shader: "conv_transpose2d/forward_1_direct",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/forward_1_direct", fields: DirectParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| convolution::direct(call, "conv_transpose2d/forward_1_direct", &forward(call)?, Side::X),
+    },
+    Version {
+        shader: "conv_transpose2d/forward_2_tiled",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/forward_2_tiled", fields: GatherParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| convolution::gather(call, "conv_transpose2d/forward_2_tiled", &forward(call)?, Side::X, false, false),
+    },
+    Version {
+        shader: "conv_transpose2d/forward_3_subgroup",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/forward_3_subgroup", fields: GatherParams::FIELDS }],
+        requires: BROADCAST,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| convolution::gather(call, "conv_transpose2d/forward_3_subgroup", &forward(call)?, Side::X, true, false),
+    },
+    Version {
+        shader: "conv_transpose2d/forward_4_subpixel",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/forward_4_subpixel", fields: GatherParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: subpixel_layouts,
+        lower: |call| {
+            convolution::gather(call, "conv_transpose2d/forward_4_subpixel", &forward(call)?, Side::X, false, true)
+        },
+    },
+    Version {
+        shader: "conv_transpose2d/forward_5_subpixel_subgroup",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/forward_5_subpixel_subgroup", fields: GatherParams::FIELDS }],
+        requires: BROADCAST,
+        views: true,
+        layouts: subpixel_layouts,
+        lower: |call| {
+            convolution::gather(call, "conv_transpose2d/forward_5_subpixel_subgroup", &forward(call)?, Side::X, true, true)
+        },
+    },
+];
+
+pub(super) const BACKWARD_DATA: &[Version] = &[
+    Version {
+        shader: "conv_transpose2d/backward_data_1_direct",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_data_1_direct", fields: DirectParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| convolution::direct(call, "conv_transpose2d/backward_data_1_direct", &backward_data(call)?, Side::Y),
+    },
+    Version {
+        shader: "conv_transpose2d/backward_data_2_tiled",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_data_2_tiled", fields: GatherParams::FIELDS }, TRANSPOSE],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| {
+            convolution::gather(call, "conv_transpose2d/backward_data_2_tiled", &backward_data(call)?, Side::Y, false, false)
+        },
+    },
+    Version {
+        shader: "conv_transpose2d/backward_data_3_subgroup",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_data_3_subgroup", fields: GatherParams::FIELDS }, TRANSPOSE],
+        requires: BROADCAST,
+        views: true,
+        layouts: image_layouts,
+        lower: |call| {
+            convolution::gather(call, "conv_transpose2d/backward_data_3_subgroup", &backward_data(call)?, Side::Y, true, false)
+        },
+    },
+];
+
+pub(super) const BACKWARD_WEIGHT: &[Version] = &[
+    Version {
+        shader: "conv_transpose2d/backward_weight_1_direct",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_weight_1_direct", fields: DirectParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: weight_layouts,
+        lower: |call| {
+            let geometry = backward_weight(call)?;
+            convolution::direct_weight(call, "conv_transpose2d/backward_weight_1_direct", &geometry, Slot::Input(1), Slot::Input(0))
+        },
+    },
+    Version {
+        shader: "conv_transpose2d/backward_weight_2_tiled",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_weight_2_tiled", fields: WeightParams::FIELDS }, SUM],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: weight_layouts,
+        lower: |call| {
+            let slots = [Slot::Input(1), Slot::Input(0)];
+            convolution::weight_gradient(call, "conv_transpose2d/backward_weight_2_tiled", &backward_weight(call)?, slots, false)
+        },
+    },
+    Version {
+        shader: "conv_transpose2d/backward_weight_3_subgroup",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_weight_3_subgroup", fields: WeightParams::FIELDS }, SUM],
+        requires: BROADCAST,
+        views: true,
+        layouts: weight_layouts,
+        lower: |call| {
+            let slots = [Slot::Input(1), Slot::Input(0)];
+            convolution::weight_gradient(call, "conv_transpose2d/backward_weight_3_subgroup", &backward_weight(call)?, slots, true)
+        },
+    },
+];
+
+/// Image, weight, perhaps bias, to image.
+fn image_layouts(_: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+    let mut layouts = vec![Layout::C4, Layout::Iohw4];
+    layouts.resize(inputs.len(), Layout::Plain);
+    Some(Layouts::new(layouts, [Layout::C4]))
+}
+
+/// As [`image_layouts`], where no two taps meet and none is cut off.
+fn subpixel_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    let conv = op.downcast::<ConvTranspose2d>()?;
+    let apart = inputs[1][2..] == conv.stride && conv.padding == [0, 0] && conv.output_padding == [0, 0];
+    apart.then(|| image_layouts(op, inputs, outputs, offered)).flatten()
+}
+
+/// Two images to a weight.
+fn weight_layouts(_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+    Some(Layouts::new([Layout::C4, Layout::C4], [Layout::Iohw4]))
+}
+
+fn forward(call: &Call<'_>) -> Result<Geometry> {
+    let weight = &call.inputs[1].shape;
+    let conv = call.op.expect::<ConvTranspose2d>()?;
+    Ok(conv.geometry(&call.inputs[0].shape, &call.outputs[0].shape, [weight[2], weight[3]]))
+}
+
+fn backward_data(call: &Call<'_>) -> Result<Geometry> {
+    let weight = &call.inputs[1].shape;
+    let op = call.op.expect::<ConvTranspose2dBackwardData>()?;
+    Ok(op.conv.geometry(&call.outputs[0].shape, &call.inputs[0].shape, [weight[2], weight[3]]))
+}
+
+fn backward_weight(call: &Call<'_>) -> Result<Geometry> {
+    let op = call.op.expect::<ConvTranspose2dBackwardWeight>()?;
+    Ok(op.conv.geometry(&call.inputs[0].shape, &call.inputs[1].shape, op.kernel))
+}
