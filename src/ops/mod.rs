@@ -13,9 +13,12 @@ mod room;
 mod twin;
 
 mod convolution;
+mod image;
+mod pooling;
 
 pub mod conv2d;
 pub mod layout;
+pub mod max_pool2d;
 pub mod pointwise;
 pub mod reduce;
 
@@ -30,7 +33,7 @@ pub(crate) use twin::twin;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.
-pub static OPS: &[Room] = &[conv2d::ROOM, layout::ROOM, pointwise::ROOM, reduce::ROOM];
+pub static OPS: &[Room] = &[conv2d::ROOM, layout::ROOM, max_pool2d::ROOM, pointwise::ROOM, reduce::ROOM];
 
 /// The kernel of a name that [`Op::kernel`] gives.
 #[must_use]
