@@ -16,11 +16,13 @@ mod convolution;
 mod image;
 mod pooling;
 
+pub mod concat;
 pub mod conv2d;
 pub mod layout;
 pub mod max_pool2d;
 pub mod pointwise;
 pub mod reduce;
+pub mod slice;
 
 use std::sync::Arc;
 
@@ -33,7 +35,15 @@ pub(crate) use twin::twin;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.
-pub static OPS: &[Room] = &[conv2d::ROOM, layout::ROOM, max_pool2d::ROOM, pointwise::ROOM, reduce::ROOM];
+pub static OPS: &[Room] = &[
+    concat::ROOM,
+    conv2d::ROOM,
+    layout::ROOM,
+    max_pool2d::ROOM,
+    pointwise::ROOM,
+    reduce::ROOM,
+    slice::ROOM,
+];
 
 /// The kernel of a name that [`Op::kernel`] gives.
 #[must_use]
