@@ -18,6 +18,7 @@ mod pooling;
 
 pub mod concat;
 pub mod conv2d;
+pub mod dropout;
 pub mod layout;
 pub mod max_pool2d;
 pub mod pointwise;
@@ -38,6 +39,7 @@ pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 pub static OPS: &[Room] = &[
     concat::ROOM,
     conv2d::ROOM,
+    dropout::ROOM,
     layout::ROOM,
     max_pool2d::ROOM,
     pointwise::ROOM,
