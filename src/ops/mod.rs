@@ -16,9 +16,11 @@ mod convolution;
 mod image;
 mod pooling;
 
+pub mod avg_pool2d;
 pub mod concat;
 pub mod conv2d;
 pub mod dropout;
+pub mod global_avg_pool2d;
 pub mod layout;
 pub mod max_pool2d;
 pub mod pointwise;
@@ -37,9 +39,11 @@ pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.
 pub static OPS: &[Room] = &[
+    avg_pool2d::ROOM,
     concat::ROOM,
     conv2d::ROOM,
     dropout::ROOM,
+    global_avg_pool2d::ROOM,
     layout::ROOM,
     max_pool2d::ROOM,
     pointwise::ROOM,
