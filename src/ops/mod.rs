@@ -23,8 +23,10 @@ pub mod dropout;
 pub mod global_avg_pool2d;
 pub mod layout;
 pub mod max_pool2d;
+pub mod normalize;
 pub mod pointwise;
 pub mod reduce;
+pub mod resize_bilinear;
 pub mod slice;
 
 use std::sync::Arc;
@@ -46,8 +48,10 @@ pub static OPS: &[Room] = &[
     global_avg_pool2d::ROOM,
     layout::ROOM,
     max_pool2d::ROOM,
+    normalize::ROOM,
     pointwise::ROOM,
     reduce::ROOM,
+    resize_bilinear::ROOM,
     slice::ROOM,
 ];
 
