@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let at = group_place(i, p.c, p.h, p.w);
+    let at = group_place(wid.z, i, p.h, p.w);
     let tall = windows_of(at.y, p.stride_y, p.pad_y, p.kh, p.oh);
     let broad = windows_of(at.x, p.stride_x, p.pad_x, p.kw, p.ow);
     let pooled = group_at(p.y_base, p.y_stride, p.oh, p.ow, at.n, at.c);

@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = group_place(i, p.c, p.oh, p.ow);
+    let o = group_place(wid.z, i, p.oh, p.ow);
     let rows = pixels_of(o.y, p.stride_y, p.pad_y, p.kh, p.h);
     let cols = pixels_of(o.x, p.stride_x, p.pad_x, p.kw, p.w);
     let start = group_at(p.x_base, p.x_stride, p.h, p.w, o.n, o.c);

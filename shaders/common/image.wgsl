@@ -2,19 +2,27 @@
 
 struct Place { n: u32, c: u32, y: u32, x: u32 }
 
-// Where the i-th group of an output stands; c is the channel of its first lane.
-fn group_place(i: u32, c: u32, h: u32, w: u32) -> Place {
-    let groups = (c + 3u) / 4u;
-    let row = i / w;
-    let plane = row / h;
-    let n = plane / groups;
-    return Place(n, (plane - n * groups) * 4u, row - plane * h, i - row * w);
+// a / b for a below 2^30. Software drivers divide whole numbers lane by lane, at the price of several loads; this is
+// two guesses in f32, of which the second is at most one off.
+fn quotient(a: u32, b: u32) -> u32 {
+    let inverse = 1.0 / f32(b);
+    let guess = u32(i32(f32(i32(a)) * inverse));
+    let near = u32(i32(guess) + i32(floor(f32(i32(a - guess * b)) * inverse)));
+    let rest = i32(a - near * b);
+    return near + select(0u, 1u, rest >= i32(b)) - select(0u, 1u, rest < 0);
 }
 
-// Where the i-th float of an output stands; in a pad lane c is no channel.
-fn place(i: u32, c: u32, h: u32, w: u32) -> Place {
-    let group = group_place(i / 4u, c, h, w);
-    return Place(group.n, group.c + i % 4u, group.y, group.x);
+// Where the i-th group of sample n stands; c is the channel of its first lane.
+fn group_place(n: u32, i: u32, h: u32, w: u32) -> Place {
+    let row = quotient(i, w);
+    let group = quotient(row, h);
+    return Place(n, group * 4u, row - group * h, i - row * w);
+}
+
+// Where the i-th float of sample n stands; in a pad lane c is no channel.
+fn place(n: u32, i: u32, h: u32, w: u32) -> Place {
+    let group = group_place(n, i / 4u, h, w);
+    return Place(n, group.c + i % 4u, group.y, group.x);
 }
 
 // The float that holds (n, c, y, x) in a value that starts at `base`, with `stride` floats a sample.

@@ -19,6 +19,6 @@ fn pixels_of(o: u32, stride: u32, pad: u32, kernel: u32, size: u32) -> vec2<u32>
 
 // From the first to behind the last of the windows that row (or column) i is in; there may be none.
 fn windows_of(i: u32, stride: u32, pad: u32, kernel: u32, count: u32) -> vec2<u32> {
-    let first = select(0u, (max(i + pad, kernel) - kernel) / stride + 1u, i + pad >= kernel);
-    return vec2<u32>(first, min((i + pad) / stride + 1u, count));
+    let first = select(0u, quotient(max(i + pad, kernel) - kernel, stride) + 1u, i + pad >= kernel);
+    return vec2<u32>(first, min(quotient(i + pad, stride) + 1u, count));
 }

@@ -17,14 +17,14 @@ struct Mix { low: u32, high: u32, share: f32 }
 
 fn mix_of(o: u32, size: u32, count: u32) -> Mix {
     let place = max((2u * o + 1u) * size, count) - count;
-    let low = place / (2u * count);
+    let low = quotient(place, 2u * count);
     let rest = place - low * 2u * count;
     return Mix(low, min(low + 1u, size - 1u), f32(rest) / f32(2u * count));
 }
 
 // The first output row at or above half-steps j/2 of the image: the smallest o with (2o + 1) size >= j count.
 fn first_above(j: u32, size: u32, count: u32) -> u32 {
-    return (j * count + size - 1u) / size / 2u;
+    return quotient(j * count + size - 1u, size) / 2u;
 }
 
 // From the first to behind the last of the output rows that may mix row i.

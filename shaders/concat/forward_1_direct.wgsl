@@ -4,12 +4,12 @@
 //
 // input (n, c, h, w) C4   out (n, channels, h, w) C4
 //
-// An input writes its own lanes of the output; the last one, whose `span` reaches to the output's last group, the pad.
+// An input writes its own lanes of the output; the last one counts the pad of the output's last group as channels.
 
 {% include "common/image" %}
 
 struct Params {
-    c: u32, h: u32, w: u32, first: u32, span: u32, len: u32,
+    c: u32, h: u32, w: u32, first: u32, len: u32,
     in_base: u32, in_stride: u32, out_base: u32, out_stride: u32,
 }
 
@@ -26,15 +26,14 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let row = i / p.w;
-    let plane = row / p.h;
-    let n = plane / p.span;
-    let c = plane - n * p.span;
-    let y = row - plane * p.h;
+    // Channel by channel, so that each input writes its own lanes.
+    let row = quotient(i, p.w);
+    let c = quotient(row, p.h);
+    let y = row - c * p.h;
     let x = i - row * p.w;
     var value = 0.0;
     if c < p.c {
-        value = input[float_at(p.in_base, p.in_stride, p.h, p.w, n, c, y, x)];
+        value = input[float_at(p.in_base, p.in_stride, p.h, p.w, wid.z, c, y, x)];
     }
-    out[float_at(p.out_base, p.out_stride, p.h, p.w, n, p.first + c, y, x)] = value;
+    out[float_at(p.out_base, p.out_stride, p.h, p.w, wid.z, p.first + c, y, x)] = value;
 }

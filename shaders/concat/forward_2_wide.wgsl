@@ -9,7 +9,7 @@
 {% include "common/image" %}
 
 struct Params {
-    c: u32, h: u32, w: u32, first: u32, span: u32, len: u32,
+    c: u32, h: u32, w: u32, first: u32, len: u32,
     in_base: u32, in_stride: u32, out_base: u32, out_stride: u32,
 }
 
@@ -26,8 +26,10 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let at = group_place(i, p.c, p.h, p.w);
-    let pixel = at.y * p.w + at.x;
-    let value = from_wide(input[group_at(p.in_base, p.in_stride, p.h, p.w, at.n, at.c) + pixel]);
-    out[group_at(p.out_base, p.out_stride, p.h, p.w, at.n, p.first + at.c) + pixel] = to_wide(keep(value, at.c, p.c));
+    // A sample's groups lie one after another on both sides.
+    var value = from_wide(input[(p.in_base + wid.z * p.in_stride) / 4u + i]);
+    if p.c % 4u != 0u {
+        value = keep(value, quotient(i, p.h * p.w) * 4u, p.c);
+    }
+    out[group_at(p.out_base, p.out_stride, p.h, p.w, wid.z, p.first) + i] = to_wide(value);
 }

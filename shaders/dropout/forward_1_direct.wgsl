@@ -23,19 +23,18 @@ struct Params {
 const WG = 64u;
 
 {% if packed %}
-fn coordinates(i: u32) -> Place {
-    return place(i, p.c, p.h, p.w);
+fn coordinates(n: u32, i: u32) -> Place {
+    return place(n, i, p.h, p.w);
 }
 
 fn at(base: u32, stride: u32, o: Place) -> u32 {
     return float_at(base, stride, p.h, p.w, o.n, o.c, o.y, o.x);
 }
 {% else %}
-fn coordinates(i: u32) -> Place {
-    let row = i / p.w;
-    let plane = row / p.h;
-    let n = plane / p.c;
-    return Place(n, plane - n * p.c, row - plane * p.h, i - row * p.w);
+fn coordinates(n: u32, i: u32) -> Place {
+    let row = quotient(i, p.w);
+    let c = quotient(row, p.h);
+    return Place(n, c, row - c * p.h, i - row * p.w);
 }
 
 fn at(base: u32, stride: u32, o: Place) -> u32 {
@@ -50,7 +49,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = coordinates(i);
+    let o = coordinates(wid.z, i);
     let key = pcg4d(vec4<u32>(p.seed, u32(step_number[0]), p.sample + o.n, 0u));
     let words = pcg4d(key + vec4<u32>(o.c / 4u, o.y, o.x, 0u));
     var value = 0.0;

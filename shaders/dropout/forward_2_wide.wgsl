@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = group_place(i, p.c, p.h, p.w);
+    let o = group_place(wid.z, i, p.h, p.w);
     let pixel = o.y * p.w + o.x;
     let key = pcg4d(vec4<u32>(p.seed, u32(step_number[0]), p.sample + o.n, 0u));
     let words = pcg4d(key + vec4<u32>(o.c / 4u, o.y, o.x, 0u));

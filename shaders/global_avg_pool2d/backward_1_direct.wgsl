@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let at = place(i, p.c, 1u, p.plane);
+    let at = place(wid.z, i, 1u, p.plane);
     var value = 0.0;
     if at.c < p.c {
         value = gradient[float_at(p.y_base, p.y_stride, 1u, 1u, at.n, at.c, 0u, 0u)] / f32(p.plane);

@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let at = group_place(i, p.c, 1u, p.plane);
-    let value = from_wide(gradient[group_at(p.y_base, p.y_stride, 1u, 1u, at.n, at.c)]) / f32(p.plane);
-    out[group_at(p.x_base, p.x_stride, 1u, p.plane, at.n, at.c) + at.x] = to_wide(keep(value, at.c, p.c));
+    let c = quotient(i, p.plane) * 4u;
+    let value = from_wide(gradient[group_at(p.y_base, p.y_stride, 1u, 1u, wid.z, c)]) / f32(p.plane);
+    out[(p.x_base + wid.z * p.x_stride) / 4u + i] = to_wide(keep(value, c, p.c));
 }

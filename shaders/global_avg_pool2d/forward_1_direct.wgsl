@@ -23,12 +23,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = place(i, p.c, 1u, 1u);
     var sum = 0.0;
-    if o.c < p.c {
+    if i < p.c {
         for (var pixel = 0u; pixel < p.plane; pixel++) {
-            sum += input[float_at(p.x_base, p.x_stride, 1u, p.plane, o.n, o.c, 0u, pixel)];
+            sum += input[float_at(p.x_base, p.x_stride, 1u, p.plane, wid.z, i, 0u, pixel)];
         }
     }
-    out[float_at(p.y_base, p.y_stride, 1u, 1u, o.n, o.c, 0u, 0u)] = sum / f32(p.plane);
+    out[float_at(p.y_base, p.y_stride, 1u, 1u, wid.z, i, 0u, 0u)] = sum / f32(p.plane);
 }

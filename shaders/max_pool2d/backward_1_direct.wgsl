@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let at = place(i, p.c, p.h, p.w);
+    let at = place(wid.z, i, p.h, p.w);
     let tall = windows_of(at.y, p.stride_y, p.pad_y, p.kh, p.oh);
     let broad = windows_of(at.x, p.stride_x, p.pad_x, p.kw, p.ow);
     var sum = 0.0;

@@ -25,9 +25,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     }
     let tall = (p.h + p.pad_y + p.stride_y - 1u) / p.stride_y;
     let broad = (p.w + p.pad_x + p.stride_x - 1u) / p.stride_x;
-    let cell = group_place(i, p.c, tall, broad);
+    let cell = group_place(wid.z, i, tall, broad);
     let start = group_at(p.x_base, p.x_stride, p.h, p.w, cell.n, cell.c);
-    var first = vec4<u32>(p.h * p.w);
+    var first = vec4<u32>(0u);
     var value = vec4<f32>(0.0);
     if cell.y < p.oh && cell.x < p.ow {
         first = winner(start, cell.y, cell.x);
@@ -39,8 +39,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let written = group_at(p.z_base, p.z_stride, p.h, p.w, cell.n, cell.c);
     for (var y = rows.x; y < rows.y; y++) {
         for (var x = cols.x; x < cols.y; x++) {
-            let pixel = y * p.w + x;
-            out[written + pixel] = to_wide(select(vec4<f32>(0.0), value, first == vec4<u32>(pixel)));
+            let ky = y + p.pad_y - cell.y * p.stride_y;
+            let kx = x + p.pad_x - cell.x * p.stride_x;
+            // Beyond the window's width the number would be that of the next row's tap.
+            let mine = (first == vec4<u32>(ky * p.kw + kx)) & vec4<bool>(kx < p.kw);
+            out[written + y * p.w + x] = to_wide(select(vec4<f32>(0.0), value, mine));
         }
     }
 }

@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = place(i, p.c, p.oh, p.ow);
+    let o = place(wid.z, i, p.oh, p.ow);
     var most = 0.0;
     if o.c < p.c {
         let rows = pixels_of(o.y, p.stride_y, p.pad_y, p.kh, p.h);

@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = place(i, p.c, p.h, p.w);
+    let o = place(wid.z, i, p.h, p.w);
     var value = 0.0;
     if o.c < p.c {
         value = gradient[float_at(p.in_base, p.in_stride, p.h, p.w, o.n, o.c, o.y, o.x)];

@@ -25,11 +25,10 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = group_place(i, p.c, p.h, p.w);
-    let pixel = o.y * p.w + o.x;
-    let c = min(vec4<u32>(o.c) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(p.c - 1u));
+    // A sample's groups lie one after another on both sides.
+    let first = quotient(i, p.h * p.w) * 4u;
+    let c = min(vec4<u32>(first) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(p.c - 1u));
     let d = vec4<f32>(deviation[c.x], deviation[c.y], deviation[c.z], deviation[c.w]);
-    let value = from_wide(gradient[group_at(p.in_base, p.in_stride, p.h, p.w, o.n, o.c) + pixel]);
-    let at = group_at(p.out_base, p.out_stride, p.h, p.w, o.n, o.c) + pixel;
-    out[at] = to_wide(keep(value / d, o.c, p.c));
+    let value = from_wide(gradient[(p.in_base + wid.z * p.in_stride) / 4u + i]);
+    out[(p.out_base + wid.z * p.out_stride) / 4u + i] = to_wide(keep(value / d, first, p.c));
 }

@@ -19,7 +19,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let at = group_place(i, p.c, p.h, p.w);
+    let at = group_place(wid.z, i, p.h, p.w);
     let rows = rows_of(at.y, p.h, p.oh);
     let cols = rows_of(at.x, p.w, p.ow);
     let start = group_at(p.y_base, p.y_stride, p.oh, p.ow, at.n, at.c);

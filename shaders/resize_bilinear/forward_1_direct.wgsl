@@ -1,6 +1,7 @@
 // resize_bilinear / forward / 1 direct: one invocation an output element. The one to read first.
 //
-//   out[n, c, oy, ox] = (1 - fy) ((1 - fx) input[y0, x0] + fx input[y0, x1]) + fy ((1 - fx) input[y1, x0] + fx input[y1, x1])
+//   out[n, c, oy, ox] = (1 - fy) ((1 - fx) input[y0, x0] + fx input[y0, x1])
+//                     +      fy  ((1 - fx) input[y1, x0] + fx input[y1, x1])
 //   y0 + fy = max(0, (oy + 1/2) h / oh - 1/2), y1 = min(y0 + 1, h - 1); x likewise
 //
 // input (n, c, h, w) C4 is x, out (n, c, oh, ow) C4 is y
@@ -23,7 +24,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = place(i, p.c, p.oh, p.ow);
+    let o = place(wid.z, i, p.oh, p.ow);
     var value = 0.0;
     if o.c < p.c {
         let y = mix_of(o.y, p.h, p.oh);

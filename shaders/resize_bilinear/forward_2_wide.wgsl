@@ -1,6 +1,7 @@
 // resize_bilinear / forward / 2 wide: four channels an invocation, 16 bytes a load.
 //
-//   out[n, c, oy, ox] = (1 - fy) ((1 - fx) input[y0, x0] + fx input[y0, x1]) + fy ((1 - fx) input[y1, x0] + fx input[y1, x1])
+//   out[n, c, oy, ox] = (1 - fy) ((1 - fx) input[y0, x0] + fx input[y0, x1])
+//                     +      fy  ((1 - fx) input[y1, x0] + fx input[y1, x1])
 //   y0 + fy = max(0, (oy + 1/2) h / oh - 1/2), y1 = min(y0 + 1, h - 1); x likewise
 //
 // input (n, c, h, w) C4 is x, out (n, c, oh, ow) C4 is y
@@ -20,7 +21,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = group_place(i, p.c, p.oh, p.ow);
+    let o = group_place(wid.z, i, p.oh, p.ow);
     let y = mix_of(o.y, p.h, p.oh);
     let x = mix_of(o.x, p.w, p.ow);
     let start = group_at(p.x_base, p.x_stride, p.h, p.w, o.n, o.c);

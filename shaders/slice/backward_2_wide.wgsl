@@ -25,12 +25,15 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = group_place(i, p.c, p.h, p.w);
-    let pixel = o.y * p.w + o.x;
+    // A sample's groups lie one after another on both sides.
+    let plane = p.h * p.w;
+    let before = p.start / 4u * plane;
     var value = vec4<f32>(0.0);
-    if o.c >= p.start && o.c < p.start + p.part {
-        let at = group_at(p.in_base, p.in_stride, p.h, p.w, o.n, o.c - p.start) + pixel;
-        value = keep(from_wide(gradient[at]), o.c, p.start + p.part);
+    if i >= before && i - before < (p.part + 3u) / 4u * plane {
+        value = from_wide(gradient[(p.in_base + wid.z * p.in_stride) / 4u + i - before]);
+        if p.part % 4u != 0u {
+            value = keep(value, quotient(i - before, plane) * 4u, p.part);
+        }
     }
-    out[group_at(p.out_base, p.out_stride, p.h, p.w, o.n, o.c) + pixel] = to_wide(value);
+    out[(p.out_base + wid.z * p.out_stride) / 4u + i] = to_wide(value);
 }

@@ -25,8 +25,10 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.len {
         return;
     }
-    let o = group_place(i, p.c, p.h, p.w);
-    let pixel = o.y * p.w + o.x;
-    let value = from_wide(input[group_at(p.in_base, p.in_stride, p.h, p.w, o.n, p.start + o.c) + pixel]);
-    out[group_at(p.out_base, p.out_stride, p.h, p.w, o.n, o.c) + pixel] = to_wide(keep(value, o.c, p.c));
+    // A sample's groups lie one after another on both sides.
+    var value = from_wide(input[group_at(p.in_base, p.in_stride, p.h, p.w, wid.z, p.start) + i]);
+    if p.c % 4u != 0u {
+        value = keep(value, quotient(i, p.h * p.w) * 4u, p.c);
+    }
+    out[(p.out_base + wid.z * p.out_stride) / 4u + i] = to_wide(value);
 }

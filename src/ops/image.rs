@@ -7,9 +7,11 @@ use crate::error::{Error, Result};
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
 
-use super::{Attributes, Call, Launch, Layouts, Lowered, Slot, Window, fold};
+use super::{Attributes, Binding, Call, Launch, Layouts, Lowered, Slot, Window, fold};
 
 const WG: usize = 64;
+/// Workgroups that one axis may have.
+const LAYERS: usize = 65_535;
 
 /// The sizes (n, c, h, w) of an operand.
 ///
@@ -81,10 +83,34 @@ impl<'a> Pass<'a> {
         let each = batched.last().map_or(0, |&slot| call.operand(slot).sample());
         Self { shader, batched, whole: &[], wide, each: if wide { each / 4 } else { each }, moves }
     }
+
+    /// The dispatch of a run of `samples`.
+    #[must_use]
+    pub fn launch<P: ParamBlock>(&self, call: &Call<'_>, block: &P, bindings: Vec<Binding>, samples: usize) -> Launch {
+        let [x, y] = fold(self.each.div_ceil(WG));
+        let bytes = if self.wide { 16 } else { 4 } * self.moves * self.each * samples;
+        let launch = Launch::new(self.shader, block, bindings, [x, y, samples as u32]).work(bytes as u64);
+        match self.wide {
+            true => launch.var("wide_u64", call.caps.wide_as_u64),
+            false => launch,
+        }
+    }
 }
 
-/// One dispatch for each run of samples that the adapter can bind. `params` makes the uniform block from the run, the
-/// windows of the batched operands, and the number of invocations.
+/// The runs of samples of a pass: what the adapter can bind, a sample being a layer of workgroups.
+///
+/// # Errors
+/// [`Error::Plan`] where one sample passes the adapter's limit.
+pub fn runs(call: &Call<'_>, pass: &Pass<'_>) -> Result<Vec<Range<usize>>> {
+    let layers = |run: Range<usize>| {
+        let end = run.end;
+        run.step_by(LAYERS).map(move |start| start..(start + LAYERS).min(end))
+    };
+    Ok(call.batches(pass.batched)?.into_iter().flat_map(layers).collect())
+}
+
+/// One dispatch for each run of samples. `params` makes the uniform block from the run, the windows of the batched
+/// operands, and the number of invocations a sample.
 ///
 /// # Errors
 /// [`Error::Plan`] where one sample, or an operand that is bound whole, passes the adapter's limit.
@@ -94,7 +120,7 @@ pub fn lower<P: ParamBlock>(
     params: impl Fn(&Range<usize>, &[Window], u32) -> P,
 ) -> Result<Lowered> {
     let mut lowered = Lowered::default();
-    for batch in call.batches(pass.batched)? {
+    for batch in runs(call, pass)? {
         let windows: Vec<Window> = pass.batched.iter().map(|&slot| call.window(slot, &batch)).collect();
         let mut bindings: Vec<_> = windows.iter().map(|window| window.binding).collect();
         let written = bindings.pop();
@@ -102,16 +128,8 @@ pub fn lower<P: ParamBlock>(
             bindings.push(call.whole(slot)?);
         }
         bindings.extend(written);
-        let count = batch.len() * pass.each;
-        let [x, y] = fold(count.div_ceil(WG));
-        let block = params(&batch, &windows, count as u32);
-        let bytes = if pass.wide { 16 } else { 4 };
-        let mut launch =
-            Launch::new(pass.shader, &block, bindings, [x, y, 1]).work((count * pass.moves * bytes) as u64);
-        if pass.wide {
-            launch = launch.var("wide_u64", call.caps.wide_as_u64);
-        }
-        lowered.launches.push(launch);
+        let block = params(&batch, &windows, pass.each as u32);
+        lowered.launches.push(pass.launch(call, &block, bindings, batch.len()));
     }
     Ok(lowered)
 }

@@ -10,7 +10,7 @@ use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version};
 gpu_params! {
     /// The uniform block of both versions.
     pub struct Params {
-        c: u32, h: u32, w: u32, first: u32, span: u32, len: u32,
+        c: u32, h: u32, w: u32, first: u32, len: u32,
         in_base: u32, in_stride: u32, out_base: u32, out_stride: u32,
     }
 }
@@ -57,7 +57,6 @@ fn forward(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered>
             h: h as u32,
             w: w as u32,
             first: first as u32,
-            span: span as u32,
             len,
             in_base: windows[0].base,
             in_stride: windows[0].stride,

@@ -2,8 +2,9 @@
 
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
+use crate::graph::{Layout, Op};
 use crate::ops::image::{self, Pass};
-use crate::ops::{Call, Lowered, Requires, ShaderInfo, Slot, Version, Window, fold};
+use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window, fold};
 
 gpu_params! {
     /// The uniform block of every shader of the room; x is the side of the image.
@@ -13,27 +14,33 @@ gpu_params! {
 }
 
 macro_rules! version {
-    ($shader:literal, $lower:expr) => {
+    ($shader:literal, $layouts:path, $lower:expr) => {
         Version {
             shader: $shader,
             shaders: &[ShaderInfo { path: $shader, fields: Params::FIELDS }],
             requires: Requires::NOTHING,
             views: true,
-            layouts: image::all_c4,
+            layouts: $layouts,
             lower: |call| $lower(call, $shader),
         }
     };
 }
 
 pub(super) const FORWARD: &[Version] = &[
-    version!("global_avg_pool2d/forward_1_direct", |call, shader| forward(call, shader, false)),
-    version!("global_avg_pool2d/forward_2_split", split),
+    version!("global_avg_pool2d/forward_1_direct", image::all_c4, |call, shader| forward(call, shader, false)),
+    version!("global_avg_pool2d/forward_2_wide", image::all_c4, |call, shader| forward(call, shader, true)),
+    version!("global_avg_pool2d/forward_3_split", large, split),
 ];
 
 pub(super) const BACKWARD: &[Version] = &[
-    version!("global_avg_pool2d/backward_1_direct", |call, shader| backward(call, shader, false)),
-    version!("global_avg_pool2d/backward_2_wide", |call, shader| backward(call, shader, true)),
+    version!("global_avg_pool2d/backward_1_direct", image::all_c4, |call, shader| backward(call, shader, false)),
+    version!("global_avg_pool2d/backward_2_wide", image::all_c4, |call, shader| backward(call, shader, true)),
 ];
+
+/// Images large enough for the lanes of a workgroup.
+fn large(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    image::all_c4(op, inputs, outputs, offered).filter(|_| inputs[0][2] * inputs[0][3] >= 256)
+}
 
 const SLOTS: [Slot; 2] = [Slot::Input(0), Slot::Output(0)];
 
@@ -61,7 +68,7 @@ fn split(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
     for launch in &mut lowered.launches {
         let block: Params = bytemuck::pod_read_unaligned(&launch.params);
         let [x, y] = fold(block.len as usize);
-        launch.workgroups = [x, y, 1];
+        (launch.workgroups[0], launch.workgroups[1]) = (x, y);
     }
     Ok(lowered)
 }

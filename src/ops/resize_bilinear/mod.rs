@@ -42,8 +42,8 @@ pub const ROOM: Room = Room {
     gradient: Gradient::Kernels(&["resize_bilinear.backward"]),
 };
 
-/// The largest height or width: above it the places would not fit into 32 bits.
-const LARGEST: usize = 32_767;
+/// The largest height or width: above it the places would pass 2^30.
+const LARGEST: usize = 16_384;
 
 /// A resize's parameters. Input: x (n, c, h, w).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl ResizeBilinear {
     /// Checked parameters.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a height or width of 0 or above 32,767.
+    /// [`Error::Parameter`] for a height or width of 0 or above 16,384.
     pub fn new(size: [usize; 2]) -> Result<Self> {
         check("size", size)?;
         Ok(Self { size })
@@ -123,7 +123,7 @@ impl Graph {
     /// x (n, c, h, w) at another height and width, by bilinear interpolation.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a height or width of 0 or above 32,767, [`Error::Shape`] where x has not four
+    /// [`Error::Parameter`] for a height or width of 0 or above 16,384, [`Error::Shape`] where x has not four
     /// dimensions.
     pub fn resize_bilinear(&mut self, x: Value, size: [usize; 2]) -> Result<Value> {
         self.push1(ResizeBilinear::new(size)?, &[x])

@@ -1,5 +1,5 @@
-// global_avg_pool2d / forward / 2 split: a workgroup sums four channels of a sample, 16 bytes a load; each lane takes
-// every 64th pixel, and the lanes' sums are added pairwise.
+// global_avg_pool2d / forward / 3 split: a workgroup sums four channels of a sample; each lane takes every 64th pixel,
+// and the lanes' sums are added pairwise.
 //
 //   out[n, c, 0, 0] = sum over y, x of input[n, c, y, x] / (h * w)
 //
@@ -26,8 +26,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     // The last row of workgroups may run over: these sum the last group again and write nothing.
     let number = wid.y * groups.x + wid.x;
     let i = min(number, p.len - 1u);
-    let o = group_place(i, p.c, 1u, 1u);
-    let start = group_at(p.x_base, p.x_stride, 1u, p.plane, o.n, o.c);
+    let start = group_at(p.x_base, p.x_stride, 1u, p.plane, wid.z, i * 4u);
     var sum = vec4<f32>(0.0);
     for (var pixel = lane; pixel < p.plane; pixel += WG) {
         sum += from_wide(input[start + pixel]);
@@ -41,7 +40,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         }
     }
     if lane == 0u && number < p.len {
-        let at = group_at(p.y_base, p.y_stride, 1u, 1u, o.n, o.c);
-        out[at] = to_wide(keep(sums[0] / f32(p.plane), o.c, p.c));
+        let at = group_at(p.y_base, p.y_stride, 1u, 1u, wid.z, i * 4u);
+        out[at] = to_wide(keep(sums[0] / f32(p.plane), i * 4u, p.c));
     }
 }
