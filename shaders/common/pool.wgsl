@@ -1,6 +1,6 @@
 // What the pools share: the uniform block, and which pixels and windows belong together.
 //
-// x (n, c, h, w) C4 is the side of the image, y (n, c, oh, ow) C4 the pooled side; z is a second value of x's shape.
+// x (n, c, h, w) C4 is the side of the image, y (n, c, oh, ow) C4 the pooled side, z what else a shader takes.
 
 {% include "common/image" %}
 
