@@ -1,5 +1,7 @@
 //! nevus
 #![allow(dead_code)]
+#[cfg(feature = "data")]
+pub mod data;
 pub mod error;
 pub mod gpu;
 pub mod graph;

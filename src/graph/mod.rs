@@ -14,7 +14,7 @@ use crate::tensor::{Tensor, checked_len};
 
 pub use autograd::GradientContext;
 pub use layout::Layout;
-pub use op::Op;
+pub use op::{Op, View};
 pub use params::{ParamEntry, ParamInfo, ParamKind, ParamTable, SEGMENT};
 
 /// A value of a graph: what a node gives, an input, a constant, a parameter or a slab.

@@ -7,6 +7,19 @@ use crate::error::{Error, Result};
 
 use super::GradientContext;
 
+/// How an op's result is the same memory as what it reads, where values of C4 lie so that it can be; a plan then runs no
+/// kernel for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// The only output's channels are those of the inputs, one input after another.
+    Concat,
+    /// The only output's channels are a range of the only input's.
+    Slice {
+        /// The first of them.
+        start: usize,
+    },
+}
+
 /// An op with its parameters: `Conv2d { stride, padding, … }`. Which kernel runs it is told by its name alone.
 pub trait Op: Debug + Any + Send + Sync {
     /// `ROOM.KERNEL`: the op's room and the kernel in it, `conv2d.backward_data` for one.
@@ -30,6 +43,12 @@ pub trait Op: Debug + Any + Send + Sync {
     /// The inputs whose memory outputs take over: (input, output). Such a node changes its input.
     fn in_place(&self) -> &'static [(usize, usize)] {
         &[]
+    }
+
+    /// What of its inputs its output is, for an op that only moves channels; `None` for one that computes.
+    fn view(&self, inputs: &[&[usize]]) -> Option<View> {
+        let _ = inputs;
+        None
     }
 
     /// Floating-point operations of one call, as the field counts them: 2·N·Co·Ho·Wo·Ci·Kh·Kw for a convolution.

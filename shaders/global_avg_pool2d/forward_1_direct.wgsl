@@ -1,0 +1,33 @@
+// global_avg_pool2d / forward / 1 direct: one invocation a channel of a sample. The one to read first.
+//
+//   out[n, c, 0, 0] = sum over y, x of input[n, c, y, x] / (h * w)
+//
+// input (n, c, h, w) C4   out (n, c, 1, 1) C4
+
+{% include "common/image" %}
+
+struct Params {
+    c: u32, plane: u32, len: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> input: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+
+const WG = 64u;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let i = (wid.y * groups.x + wid.x) * WG + lane;
+    if i >= p.len {
+        return;
+    }
+    var sum = 0.0;
+    if i < p.c {
+        for (var pixel = 0u; pixel < p.plane; pixel++) {
+            sum += input[float_at(p.x_base, p.x_stride, 1u, p.plane, wid.z, i, 0u, pixel)];
+        }
+    }
+    out[float_at(p.y_base, p.y_stride, 1u, 1u, wid.z, i, 0u, 0u)] = sum / f32(p.plane);
+}

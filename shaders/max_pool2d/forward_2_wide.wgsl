@@ -1,0 +1,36 @@
+// max_pool2d / forward / 2 wide: four channels an invocation, 16 bytes a load.
+//
+//   out[n, c, oy, ox] = max over ky, kx of input[n, c, oy*stride + ky - pad, ox*stride + kx - pad], inside the image
+//
+// input (n, c, h, w) C4 is x, out (n, c, oh, ow) C4 is y
+
+{% include "common/wide" %}
+{% include "common/pool" %}
+{% include "common/max_rule" %}
+
+@group(0) @binding(1) var<storage, read_write> input: array<Wide>;
+@group(0) @binding(2) var<storage, read_write> out: array<Wide>;
+
+const WG = 64u;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let i = (wid.y * groups.x + wid.x) * WG + lane;
+    if i >= p.len {
+        return;
+    }
+    let o = group_place(wid.z, i, p.oh, p.ow);
+    let rows = pixels_of(o.y, p.stride_y, p.pad_y, p.kh, p.h);
+    let cols = pixels_of(o.x, p.stride_x, p.pad_x, p.kw, p.w);
+    let start = group_at(p.x_base, p.x_stride, p.h, p.w, o.n, o.c);
+    var most = from_wide(input[start + rows.x * p.w + cols.x]);
+    for (var y = rows.x; y < rows.y; y++) {
+        for (var x = cols.x; x < cols.y; x++) {
+            let value = from_wide(input[start + y * p.w + x]);
+            most = select(most, value, beats(value, most));
+        }
+    }
+    let at = group_at(p.y_base, p.y_stride, p.oh, p.ow, o.n, o.c) + o.y * p.ow + o.x;
+    out[at] = to_wide(keep(most, o.c, p.c));
+}

@@ -1,0 +1,127 @@
+//! Bindings and workgroups: one dispatch for each run of samples that the adapter can bind.
+
+use crate::error::Result;
+use crate::gpu::ParamBlock;
+use crate::graph::{Layout, Op};
+use crate::ops::image::{self, Pass};
+use crate::ops::pooling::{PoolParams, Windows};
+use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window};
+
+use super::{MaxPool2d, MaxPool2dBackward};
+
+macro_rules! version {
+    ($shader:literal, $layouts:path, $lower:expr) => {
+        Version {
+            shader: $shader,
+            shaders: &[ShaderInfo { path: $shader, fields: PoolParams::FIELDS }],
+            requires: Requires::NOTHING,
+            views: true,
+            layouts: $layouts,
+            lower: |call| $lower(call, $shader),
+        }
+    };
+}
+
+pub(super) const FORWARD: &[Version] = &[
+    version!("max_pool2d/forward_1_direct", image::all_c4, |call, shader| forward(call, shader, false)),
+    version!("max_pool2d/forward_2_wide", image::all_c4, |call, shader| forward(call, shader, true)),
+];
+
+pub(super) const BACKWARD: &[Version] = &[
+    version!("max_pool2d/backward_1_direct", image::all_c4, direct),
+    Version {
+        shader: "max_pool2d/backward_2_winners",
+        shaders: &[
+            ShaderInfo { path: "max_pool2d/backward_2_winners", fields: PoolParams::FIELDS },
+            ShaderInfo { path: "max_pool2d/backward_2_gather", fields: PoolParams::FIELDS },
+        ],
+        requires: Requires::NOTHING,
+        views: true,
+        layouts: numbered_layouts,
+        lower: winners,
+    },
+    version!("max_pool2d/backward_3_disjoint", disjoint_layouts, disjoint),
+];
+
+/// x, the gradient of the output, and that of x.
+const SLOTS: [Slot; 3] = [Slot::Input(0), Slot::Input(1), Slot::Output(0)];
+
+/// A tap's number must be a whole number of f32.
+fn numbered_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    let windows = op.downcast::<MaxPool2dBackward>()?.pool.windows();
+    image::all_c4(op, inputs, outputs, offered).filter(|_| taps(&windows) <= 1 << 24)
+}
+
+fn disjoint_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    let disjoint = op.downcast::<MaxPool2dBackward>()?.pool.windows().disjoint();
+    image::all_c4(op, inputs, outputs, offered).filter(|_| disjoint)
+}
+
+fn forward(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
+    let windows = call.op.expect::<MaxPool2d>()?.windows();
+    let (x, out) = (&call.inputs[0].shape, &call.outputs[0].shape);
+    let slots = [Slot::Input(0), Slot::Output(0)];
+    let pass = Pass::over_output(call, shader, &slots, wide, taps(&windows) + 1);
+    image::lower(call, &pass, |_, at, len| windows.params(x, [out[2], out[3]], [at.first(), at.get(1), None], len))
+}
+
+fn in_windows(windows: &Windows) -> usize {
+    (0..2).map(|axis| windows.kernel[axis].div_ceil(windows.stride[axis])).product()
+}
+
+/// Every pixel looks through all windows that it is in.
+fn direct(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
+    let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
+    let pass = Pass::over_output(call, shader, &SLOTS, false, in_windows(&windows) * (taps(&windows) + 1) + 1);
+    backward(call, &windows, &pass)
+}
+
+/// For each run of samples: the winners of its windows into the workspace, then the sums.
+fn winners(call: &Call<'_>) -> Result<Lowered> {
+    let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
+    let pass = Pass::over_output(call, "max_pool2d/backward_2_gather", &SLOTS, true, 2 * in_windows(&windows) + 1);
+    let (x, pooled) = (&call.inputs[0].shape, &call.inputs[1]);
+    let size = [pooled.shape[2], pooled.shape[3]];
+    let mut lowered = Lowered::default();
+    let mut most = 0;
+    for batch in image::runs(call, &pass)? {
+        let [image, gradient, out] = SLOTS.map(|slot| call.window(slot, &batch));
+        let floats = batch.len() * pooled.sample();
+        most = most.max(floats);
+        let won = Window { binding: call.workspace(0, 0, floats), base: 0, stride: pooled.sample() as u32 };
+        let find = Pass {
+            shader: "max_pool2d/backward_2_winners",
+            batched: &SLOTS,
+            whole: &[],
+            wide: true,
+            each: pooled.sample() / 4,
+            moves: taps(&windows) + 1,
+        };
+        let block = windows.params(x, size, [Some(&image), Some(&won), None], find.each as u32);
+        lowered.launches.push(find.launch(call, &block, vec![image.binding, won.binding], batch.len()));
+        let block = windows.params(x, size, [Some(&out), Some(&gradient), Some(&won)], pass.each as u32);
+        let bindings = vec![won.binding, gradient.binding, out.binding];
+        lowered.launches.push(pass.launch(call, &block, bindings, batch.len()));
+    }
+    lowered.workspaces.push(most);
+    Ok(lowered)
+}
+
+fn disjoint(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
+    let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
+    let x = &call.inputs[0].shape;
+    let cells = |axis: usize| (x[2 + axis] + windows.padding[axis]).div_ceil(windows.stride[axis]);
+    let each = x[1].div_ceil(4) * cells(0) * cells(1);
+    let moves = taps(&windows) + 1 + windows.stride[0] * windows.stride[1];
+    backward(call, &windows, &Pass { shader, batched: &SLOTS, whole: &[], wide: true, each, moves })
+}
+
+fn backward(call: &Call<'_>, windows: &Windows, pass: &Pass<'_>) -> Result<Lowered> {
+    let (x, pooled) = (&call.inputs[0].shape, &call.inputs[1].shape);
+    let size = [pooled[2], pooled[3]];
+    image::lower(call, pass, |_, at, len| windows.params(x, size, [at.first(), at.get(1), at.get(2)], len))
+}
+
+fn taps(windows: &Windows) -> usize {
+    windows.kernel[0] * windows.kernel[1]
+}
