@@ -19,12 +19,9 @@ mod pooling;
 pub mod avg_pool2d;
 pub mod concat;
 pub mod conv2d;
-<<<<<<< HEAD
 pub mod conv_transpose2d;
-=======
 pub mod dropout;
 pub mod global_avg_pool2d;
->>>>>>> ops-a
 pub mod layout;
 pub mod max_pool2d;
 pub mod normalize;
@@ -44,13 +41,11 @@ pub(crate) use twin::twin;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.
-<<<<<<< HEAD
-pub static OPS: &[Room] = &[conv2d::ROOM, conv_transpose2d::ROOM, layout::ROOM, pointwise::ROOM, reduce::ROOM];
-=======
 pub static OPS: &[Room] = &[
     avg_pool2d::ROOM,
     concat::ROOM,
     conv2d::ROOM,
+    conv_transpose2d::ROOM,
     dropout::ROOM,
     global_avg_pool2d::ROOM,
     layout::ROOM,
@@ -61,7 +56,6 @@ pub static OPS: &[Room] = &[
     resize_bilinear::ROOM,
     slice::ROOM,
 ];
->>>>>>> ops-a
 
 /// The kernel of a name that [`Op::kernel`] gives.
 #[must_use]
