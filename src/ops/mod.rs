@@ -13,8 +13,11 @@ mod room;
 mod twin;
 
 mod convolution;
+mod flat;
 
+pub mod bce_with_logits;
 pub mod conv2d;
+pub mod dice_loss;
 pub mod layout;
 pub mod pointwise;
 pub mod reduce;
@@ -30,7 +33,7 @@ pub(crate) use twin::twin;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.
-pub static OPS: &[Room] = &[conv2d::ROOM, layout::ROOM, pointwise::ROOM, reduce::ROOM];
+pub static OPS: &[Room] = &[bce_with_logits::ROOM, conv2d::ROOM, dice_loss::ROOM, layout::ROOM, pointwise::ROOM, reduce::ROOM];
 
 /// The kernel of a name that [`Op::kernel`] gives.
 #[must_use]
