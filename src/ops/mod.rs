@@ -14,13 +14,18 @@ mod twin;
 
 mod convolution;
 mod flat;
+mod slab;
 
+pub mod adamw;
 pub mod bce_with_logits;
+pub mod clip_grad_norm;
 pub mod conv2d;
 pub mod dice_loss;
+pub mod ema;
 pub mod layout;
 pub mod pointwise;
 pub mod reduce;
+pub mod sgd;
 
 use std::sync::Arc;
 
@@ -33,7 +38,18 @@ pub(crate) use twin::twin;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.
-pub static OPS: &[Room] = &[bce_with_logits::ROOM, conv2d::ROOM, dice_loss::ROOM, layout::ROOM, pointwise::ROOM, reduce::ROOM];
+pub static OPS: &[Room] = &[
+    adamw::ROOM,
+    bce_with_logits::ROOM,
+    clip_grad_norm::ROOM,
+    conv2d::ROOM,
+    dice_loss::ROOM,
+    ema::ROOM,
+    layout::ROOM,
+    pointwise::ROOM,
+    reduce::ROOM,
+    sgd::ROOM,
+];
 
 /// The kernel of a name that [`Op::kernel`] gives.
 #[must_use]
