@@ -14,7 +14,7 @@
 {% include "common/wide" %}
 
 struct Params {
-    len: u32, segment: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32, weight_decay: f32,
+    len: u32, segment: u32, rest1: f32, beta2: f32, rest2: f32, eps: f32, weight_decay: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

@@ -17,6 +17,7 @@ mod flat;
 mod slab;
 
 pub mod adamw;
+pub mod batch_norm2d;
 pub mod bce_with_logits;
 pub mod clip_grad_norm;
 pub mod conv2d;
@@ -40,6 +41,7 @@ pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 /// Every op of the engine.
 pub static OPS: &[Room] = &[
     adamw::ROOM,
+    batch_norm2d::ROOM,
     bce_with_logits::ROOM,
     clip_grad_norm::ROOM,
     conv2d::ROOM,

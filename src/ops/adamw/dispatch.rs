@@ -11,7 +11,7 @@ use super::AdamW;
 gpu_params! {
     /// The uniform block of both versions.
     pub struct Params {
-        len: u32, segment: u32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, eps: f32, weight_decay: f32,
+        len: u32, segment: u32, rest1: f32, beta2: f32, rest2: f32, eps: f32, weight_decay: f32,
     }
 }
 
@@ -40,7 +40,6 @@ fn lower(call: &Call<'_>, shader: &'static str, by_quads: bool) -> Result<Lowere
     step(call, shader, by_quads, operands, |len, segment| Params {
         len,
         segment,
-        beta1: adamw.beta1 as f32,
         rest1: (1.0 - adamw.beta1) as f32,
         beta2: adamw.beta2 as f32,
         rest2: (1.0 - adamw.beta2) as f32,

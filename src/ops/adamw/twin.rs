@@ -19,7 +19,7 @@ pub(super) fn step<T: Real>(op: &dyn Op, inputs: &[&Array<T>]) -> Result<Vec<Arr
         let (lr_mult, decay_mult) = (segments[i / SEGMENT * 2], segments[i / SEGMENT * 2 + 1]);
         let lr = hyper[0] * lr_mult;
         let g = control[1] * inputs[1].data[i];
-        p.data[i] = p.data[i] * (T::one() - lr * weight_decay * decay_mult);
+        p.data[i] *= T::one() - lr * weight_decay * decay_mult;
         m.data[i] = m.data[i] + rest1 * (g - m.data[i]);
         v.data[i] = beta2 * v.data[i] + rest2 * g * g;
         p.data[i] -= lr / hyper[1] * m.data[i] / (v.data[i].sqrt() / hyper[2].sqrt() + eps);
