@@ -24,6 +24,7 @@ pub mod conv2d;
 pub mod dice_loss;
 pub mod ema;
 pub mod layout;
+pub mod linear;
 pub mod pointwise;
 pub mod reduce;
 pub mod sgd;
@@ -48,6 +49,7 @@ pub static OPS: &[Room] = &[
     dice_loss::ROOM,
     ema::ROOM,
     layout::ROOM,
+    linear::ROOM,
     pointwise::ROOM,
     reduce::ROOM,
     sgd::ROOM,
