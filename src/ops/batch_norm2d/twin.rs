@@ -70,6 +70,7 @@ pub(super) fn inference<T: Real>(op: &dyn Op, inputs: &[&Array<T>]) -> Result<Ve
     Ok(vec![normalise(inputs, &inputs[3].data, &of_variance(&inputs[4].data, eps))])
 }
 
+#[expect(clippy::needless_range_loop, reason = "keeps the loops comparable with the shader")]
 pub(super) fn backward<T: Real>(op: &dyn Op, inputs: &[&Array<T>]) -> Result<Vec<Array<T>>> {
     let &BatchNorm2dBackward { training, eps } = op.expect()?;
     let (x, weight, mean, gradient) = (inputs[0], inputs[1], inputs[2], inputs[4]);
