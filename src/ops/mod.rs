@@ -13,21 +13,31 @@ mod room;
 mod twin;
 
 mod convolution;
+mod flat;
 mod image;
 mod pooling;
+mod slab;
 
+pub mod adamw;
 pub mod avg_pool2d;
+pub mod batch_norm2d;
+pub mod bce_with_logits;
+pub mod clip_grad_norm;
 pub mod concat;
 pub mod conv2d;
 pub mod conv_transpose2d;
+pub mod dice_loss;
 pub mod dropout;
+pub mod ema;
 pub mod global_avg_pool2d;
 pub mod layout;
+pub mod linear;
 pub mod max_pool2d;
 pub mod normalize;
 pub mod pointwise;
 pub mod reduce;
 pub mod resize_bilinear;
+pub mod sgd;
 pub mod slice;
 
 use std::sync::Arc;
@@ -42,18 +52,26 @@ pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.
 pub static OPS: &[Room] = &[
+    adamw::ROOM,
     avg_pool2d::ROOM,
+    batch_norm2d::ROOM,
+    bce_with_logits::ROOM,
+    clip_grad_norm::ROOM,
     concat::ROOM,
     conv2d::ROOM,
     conv_transpose2d::ROOM,
+    dice_loss::ROOM,
     dropout::ROOM,
+    ema::ROOM,
     global_avg_pool2d::ROOM,
     layout::ROOM,
+    linear::ROOM,
     max_pool2d::ROOM,
     normalize::ROOM,
     pointwise::ROOM,
     reduce::ROOM,
     resize_bilinear::ROOM,
+    sgd::ROOM,
     slice::ROOM,
 ];
 

@@ -1,0 +1,55 @@
+// batch_norm2d / backward / 2 sums: a workgroup adds the parts of four channels.
+//
+//   dbias[c] = sum over parts of their first quad,  dweight[c] = inv_std[c] times that of their second
+//
+// parts [c/4][parts] of two quads   second, dweight, dbias (c)
+
+{% include "common/wide" %}
+
+struct Params {
+    c: u32, parts: u32, eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read_write> parts: array<Wide>;
+@group(0) @binding(2) var<storage, read_write> second: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dweight: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dbias: array<f32>;
+
+const WG = 64u;
+
+var<workgroup> lane_values: array<f32, 8u * WG>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    var of_bias = vec4<f32>(0.0);
+    var of_weight = vec4<f32>(0.0);
+    for (var part = lane; part < p.parts; part += WG) {
+        let at = (wid.x * p.parts + part) * 2u;
+        of_bias += from_wide(parts[at]);
+        of_weight += from_wide(parts[at + 1u]);
+    }
+    for (var k = 0u; k < 4u; k++) {
+        lane_values[k * WG + lane] = of_bias[k];
+        lane_values[(k + 4u) * WG + lane] = of_weight[k];
+    }
+    // Every lane's values have to be there before they are added.
+    workgroupBarrier();
+    let c = wid.x * 4u + lane % 4u;
+    if lane >= 8u || c >= p.c {
+        return;
+    }
+    var sum = 0.0;
+    for (var i = 0u; i < WG; i++) {
+        sum += lane_values[lane * WG + i];
+    }
+    if lane < 4u {
+        dbias[c] = sum;
+    } else {
+{% if running %}
+        dweight[c] = sum / sqrt(second[c] + p.eps);
+{% else %}
+        dweight[c] = sum * second[c];
+{% endif %}
+    }
+}

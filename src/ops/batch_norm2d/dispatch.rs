@@ -1,0 +1,386 @@
+//! Bindings, workgroups and versions. The first versions take the statistics of a channel in one invocation; the second
+//! ones split them into chunks of a sample's pixels, whose size depends on the image alone, and merge those in order.
+
+use crate::error::Result;
+use crate::gpu::{ParamBlock, gpu_params};
+use crate::graph::{Layout, Op};
+use crate::ops::flat::{LayoutsFn, WG, wide};
+use crate::ops::{Binding, Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
+
+use super::{BatchNorm2d, BatchNorm2dBackward};
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/forward_1_statistics`.
+    pub struct StatisticsParams {
+        n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, momentum: f32, eps: f32,
+    }
+}
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/forward_1_direct`.
+    pub struct DirectParams {
+        c: u32, plane: u32, len: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, running: u32, eps: f32,
+    }
+}
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/forward_2_parts`.
+    pub struct PartsParams { plane: u32, x_base: u32, x_stride: u32, first: u32, n: u32, chunks: u32 }
+}
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/forward_2_statistics`.
+    pub struct MergeParams {
+        c: u32, n: u32, chunks: u32, chunk: u32, plane: u32, momentum: f32, eps: f32,
+    }
+}
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/forward_2_wide`.
+    pub struct WideParams {
+        c: u32, plane: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, eps: f32,
+    }
+}
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/backward_1_sums`.
+    pub struct SumsParams {
+        n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, running: u32, eps: f32,
+    }
+}
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/backward_1_direct`.
+    pub struct BackwardParams {
+        c: u32, plane: u32, len: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, dx_base: u32,
+        dx_stride: u32, running: u32, count: f32, eps: f32,
+    }
+}
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/backward_2_parts`.
+    pub struct BackwardPartsParams {
+        plane: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, first: u32, n: u32, chunks: u32,
+    }
+}
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/backward_2_sums`.
+    pub struct BackwardSumsParams { c: u32, parts: u32, eps: f32 }
+}
+
+gpu_params! {
+    /// The uniform block of `batch_norm2d/backward_2_wide`.
+    pub struct BackwardWideParams {
+        c: u32, plane: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, dx_base: u32, dx_stride: u32,
+        count: f32, eps: f32,
+    }
+}
+
+const STATISTICS: ShaderInfo =
+    ShaderInfo { path: "batch_norm2d/forward_1_statistics", fields: StatisticsParams::FIELDS };
+const DIRECT: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_1_direct", fields: DirectParams::FIELDS };
+const PARTS: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_2_parts", fields: PartsParams::FIELDS };
+const MERGE: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_2_statistics", fields: MergeParams::FIELDS };
+const WIDE: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_2_wide", fields: WideParams::FIELDS };
+const SUMS: ShaderInfo = ShaderInfo { path: "batch_norm2d/backward_1_sums", fields: SumsParams::FIELDS };
+const BACKWARD_DIRECT: ShaderInfo =
+    ShaderInfo { path: "batch_norm2d/backward_1_direct", fields: BackwardParams::FIELDS };
+const BACKWARD_PARTS: ShaderInfo =
+    ShaderInfo { path: "batch_norm2d/backward_2_parts", fields: BackwardPartsParams::FIELDS };
+const BACKWARD_SUMS: ShaderInfo =
+    ShaderInfo { path: "batch_norm2d/backward_2_sums", fields: BackwardSumsParams::FIELDS };
+const BACKWARD_WIDE: ShaderInfo =
+    ShaderInfo { path: "batch_norm2d/backward_2_wide", fields: BackwardWideParams::FIELDS };
+
+const fn version(
+    shader: &'static str,
+    shaders: &'static [ShaderInfo],
+    layouts: LayoutsFn,
+    lower: fn(&Call<'_>) -> Result<Lowered>,
+) -> Version {
+    Version { shader, shaders, requires: Requires::NOTHING, views: true, layouts, lower }
+}
+
+pub(super) const FORWARD: &[Version] = &[
+    version(DIRECT.path, &[STATISTICS, DIRECT], forward_layouts, forward_direct),
+    version(WIDE.path, &[PARTS, MERGE, WIDE], forward_layouts, forward_split),
+];
+
+pub(super) const INFERENCE: &[Version] = &[
+    version(DIRECT.path, &[DIRECT], forward_layouts, |call| {
+        let mut lowered = Lowered::default();
+        normalise_direct(call, &mut lowered, true, [Slot::Input(3), Slot::Input(4)])?;
+        Ok(lowered)
+    }),
+    version(WIDE.path, &[WIDE], forward_layouts, |call| {
+        let mut lowered = Lowered::default();
+        normalise_wide(call, &mut lowered, true, [call.whole(Slot::Input(3))?, call.whole(Slot::Input(4))?])?;
+        Ok(lowered)
+    }),
+];
+
+pub(super) const BACKWARD: &[Version] = &[
+    version(BACKWARD_DIRECT.path, &[SUMS, BACKWARD_DIRECT], backward_layouts, backward_direct),
+    version(BACKWARD_WIDE.path, &[BACKWARD_PARTS, BACKWARD_SUMS, BACKWARD_WIDE], backward_layouts, backward_split),
+];
+
+pub(super) const INFERENCE_BACKWARD: &[Version] = BACKWARD;
+
+fn forward_layouts(_: &dyn Op, _: &[&[usize]], outputs: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+    let mut inputs = vec![Layout::C4];
+    inputs.resize(5, Layout::Plain);
+    let of_outputs = inputs[..outputs.len()].to_vec();
+    Some(Layouts::new(inputs, of_outputs))
+}
+
+fn backward_layouts(_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+    let (c4, plain) = (Layout::C4, Layout::Plain);
+    Some(Layouts::new([c4, plain, plain, plain, c4], [c4, plain, plain]))
+}
+
+/// The sizes of x as the shaders want them.
+struct Sizes {
+    n: usize,
+    c: usize,
+    c4: usize,
+    h: usize,
+    w: usize,
+    plane: usize,
+    /// Lanes of a workgroup that sums: a small image would leave most of 64 idle.
+    lanes: usize,
+    /// Pixels of a chunk.
+    chunk: usize,
+    chunks: usize,
+}
+
+impl Sizes {
+    fn of(call: &Call<'_>) -> Self {
+        let shape = &call.inputs[0].shape;
+        let [n, c, h, w] = [shape[0], shape[1], shape[2], shape[3]];
+        let plane = h * w;
+        let lanes = if plane <= 128 { 8 } else { WG };
+        let chunk = lanes * 16;
+        Self { n, c, c4: c.div_ceil(4), h, w, plane, lanes, chunk, chunks: plane.div_ceil(chunk) }
+    }
+}
+
+fn wholes(call: &Call<'_>, slots: &[Slot]) -> Result<Vec<Binding>> {
+    slots.iter().map(|&slot| call.whole(slot)).collect()
+}
+
+fn forward_direct(call: &Call<'_>) -> Result<Lowered> {
+    let &BatchNorm2d { momentum, eps, .. } = call.op.expect()?;
+    let s = Sizes::of(call);
+    let x = call.window(Slot::Input(0), &(0..s.n));
+    call.check(x.binding.len)?;
+    let params = StatisticsParams {
+        n: s.n as u32,
+        c: s.c as u32,
+        h: s.h as u32,
+        w: s.w as u32,
+        x_base: x.base,
+        x_stride: x.stride,
+        momentum,
+        eps,
+    };
+    let mut bindings = vec![x.binding];
+    let outputs = (1..5).map(Slot::Output);
+    let slots: Vec<Slot> = [Slot::Input(3), Slot::Input(4)].into_iter().chain(outputs).collect();
+    bindings.extend(wholes(call, &slots)?);
+    let launch = Launch::new(STATISTICS.path, &params, bindings, [s.c.div_ceil(WG) as u32, 1, 1]);
+    let mut lowered = Lowered { workspaces: vec![], launches: vec![launch] };
+    normalise_direct(call, &mut lowered, false, [Slot::Output(3), Slot::Output(4)])?;
+    Ok(lowered)
+}
+
+fn normalise_direct(call: &Call<'_>, lowered: &mut Lowered, running: bool, statistics: [Slot; 2]) -> Result<()> {
+    let s = Sizes::of(call);
+    let len = s.c4 * 4 * s.plane;
+    let small = wholes(call, &[Slot::Input(1), Slot::Input(2), statistics[0], statistics[1]])?;
+    for batch in call.batches(&[Slot::Input(0), Slot::Output(0)])? {
+        let (x, y) = (call.window(Slot::Input(0), &batch), call.window(Slot::Output(0), &batch));
+        let params = DirectParams {
+            c: s.c as u32,
+            plane: s.plane as u32,
+            len: len as u32,
+            x_base: x.base,
+            x_stride: x.stride,
+            y_base: y.base,
+            y_stride: y.stride,
+            running: u32::from(running),
+            eps: call.op.expect::<BatchNorm2d>()?.eps,
+        };
+        let mut bindings = vec![x.binding];
+        bindings.extend(&small);
+        bindings.push(y.binding);
+        let [gx, gy] = fold(len.div_ceil(WG));
+        lowered.launches.push(Launch::new(DIRECT.path, &params, bindings, [gx, gy, batch.len() as u32]));
+    }
+    Ok(())
+}
+
+fn forward_split(call: &Call<'_>) -> Result<Lowered> {
+    let &BatchNorm2d { momentum, eps, .. } = call.op.expect()?;
+    let s = Sizes::of(call);
+    let floats = s.c4 * s.n * s.chunks * 12;
+    call.check(floats)?;
+    let mut lowered = Lowered { workspaces: vec![floats, s.c4 * 8], launches: vec![] };
+    let (parts, means) = (call.workspace(0, 0, floats), call.workspace(1, 0, s.c4 * 8));
+    for batch in call.batches(&[Slot::Input(0)])? {
+        let x = call.window(Slot::Input(0), &batch);
+        let params = PartsParams {
+            plane: s.plane as u32,
+            x_base: x.base / 4,
+            x_stride: x.stride / 4,
+            first: batch.start as u32,
+            n: s.n as u32,
+            chunks: s.chunks as u32,
+        };
+        let groups = [s.chunks as u32, s.c4 as u32, batch.len() as u32];
+        let launch = Launch::new(PARTS.path, &params, vec![x.binding, parts], groups);
+        lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64));
+    }
+    let params = MergeParams {
+        c: s.c as u32,
+        n: s.n as u32,
+        chunks: s.chunks as u32,
+        chunk: s.chunk as u32,
+        plane: s.plane as u32,
+        momentum,
+        eps,
+    };
+    let mut bindings = vec![parts, call.whole(Slot::Input(3))?, call.whole(Slot::Input(4))?, means];
+    bindings.extend(wholes(call, &[Slot::Output(1), Slot::Output(2), Slot::Output(3), Slot::Output(4)])?);
+    let launch = Launch::new(MERGE.path, &params, bindings, [s.c4 as u32, 1, 1]);
+    lowered.launches.push(wide(launch, call));
+    normalise_wide(call, &mut lowered, false, [means, call.whole(Slot::Output(4))?])?;
+    Ok(lowered)
+}
+
+fn normalise_wide(call: &Call<'_>, lowered: &mut Lowered, running: bool, statistics: [Binding; 2]) -> Result<()> {
+    let s = Sizes::of(call);
+    let small = wholes(call, &[Slot::Input(1), Slot::Input(2)])?;
+    for batch in call.batches(&[Slot::Input(0), Slot::Output(0)])? {
+        let (x, y) = (call.window(Slot::Input(0), &batch), call.window(Slot::Output(0), &batch));
+        let params = WideParams {
+            c: s.c as u32,
+            plane: s.plane as u32,
+            x_base: x.base / 4,
+            x_stride: x.stride / 4,
+            y_base: y.base / 4,
+            y_stride: y.stride / 4,
+            eps: call.op.expect::<BatchNorm2d>()?.eps,
+        };
+        let mut bindings = vec![x.binding];
+        bindings.extend(&small);
+        bindings.extend(statistics);
+        bindings.push(y.binding);
+        let groups = [s.plane.div_ceil(WG * 4) as u32, s.c4 as u32, batch.len() as u32];
+        let launch = Launch::new(WIDE.path, &params, bindings, groups);
+        lowered.launches.push(wide(launch, call).var("running", running));
+    }
+    Ok(())
+}
+
+fn backward_direct(call: &Call<'_>) -> Result<Lowered> {
+    let &BatchNorm2dBackward { training, eps } = call.op.expect()?;
+    let running = u32::from(!training);
+    let s = Sizes::of(call);
+    let (x, g) = (call.window(Slot::Input(0), &(0..s.n)), call.window(Slot::Input(4), &(0..s.n)));
+    call.check(x.binding.len)?;
+    call.check(g.binding.len)?;
+    let params = SumsParams {
+        n: s.n as u32,
+        c: s.c as u32,
+        h: s.h as u32,
+        w: s.w as u32,
+        x_base: x.base,
+        x_stride: x.stride,
+        g_base: g.base,
+        g_stride: g.stride,
+        running,
+        eps,
+    };
+    let statistics = wholes(call, &[Slot::Input(2), Slot::Input(3)])?;
+    let gradients = wholes(call, &[Slot::Output(1), Slot::Output(2)])?;
+    let bindings = [&[x.binding], &*statistics, &[g.binding], &*gradients].concat();
+    let launch = Launch::new(SUMS.path, &params, bindings, [s.c.div_ceil(WG) as u32, 1, 1]);
+    let mut lowered = Lowered { workspaces: vec![], launches: vec![launch] };
+    let len = s.c4 * 4 * s.plane;
+    for batch in call.batches(&[Slot::Input(0), Slot::Input(4), Slot::Output(0)])? {
+        let [x, g, dx] = [Slot::Input(0), Slot::Input(4), Slot::Output(0)].map(|slot| call.window(slot, &batch));
+        let params = BackwardParams {
+            c: s.c as u32,
+            plane: s.plane as u32,
+            len: len as u32,
+            x_base: x.base,
+            x_stride: x.stride,
+            g_base: g.base,
+            g_stride: g.stride,
+            dx_base: dx.base,
+            dx_stride: dx.stride,
+            running,
+            count: (s.n * s.plane) as f32,
+            eps,
+        };
+        let weight = call.whole(Slot::Input(1))?;
+        let bindings = [&[x.binding, weight], &*statistics, &[g.binding], &*gradients, &[dx.binding]].concat();
+        let [gx, gy] = fold(len.div_ceil(WG));
+        lowered.launches.push(Launch::new(BACKWARD_DIRECT.path, &params, bindings, [gx, gy, batch.len() as u32]));
+    }
+    Ok(lowered)
+}
+
+fn backward_split(call: &Call<'_>) -> Result<Lowered> {
+    let &BatchNorm2dBackward { training, eps } = call.op.expect()?;
+    let s = Sizes::of(call);
+    let floats = s.c4 * s.n * s.chunks * 8;
+    call.check(floats)?;
+    let mut lowered = Lowered { workspaces: vec![floats], launches: vec![] };
+    let parts = call.workspace(0, 0, floats);
+    let statistics = wholes(call, &[Slot::Input(2), Slot::Input(3)])?;
+    let gradients = wholes(call, &[Slot::Output(1), Slot::Output(2)])?;
+    for batch in call.batches(&[Slot::Input(0), Slot::Input(4)])? {
+        let (x, g) = (call.window(Slot::Input(0), &batch), call.window(Slot::Input(4), &batch));
+        let params = BackwardPartsParams {
+            plane: s.plane as u32,
+            x_base: x.base / 4,
+            x_stride: x.stride / 4,
+            g_base: g.base / 4,
+            g_stride: g.stride / 4,
+            first: batch.start as u32,
+            n: s.n as u32,
+            chunks: s.chunks as u32,
+        };
+        let groups = [s.chunks as u32, s.c4 as u32, batch.len() as u32];
+        let bindings = vec![x.binding, statistics[0], g.binding, parts];
+        let launch = Launch::new(BACKWARD_PARTS.path, &params, bindings, groups);
+        lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64));
+    }
+    let params = BackwardSumsParams { c: s.c as u32, parts: (s.n * s.chunks) as u32, eps };
+    let bindings = vec![parts, statistics[1], gradients[0], gradients[1]];
+    let launch = Launch::new(BACKWARD_SUMS.path, &params, bindings, [s.c4 as u32, 1, 1]);
+    lowered.launches.push(wide(launch, call).var("running", !training));
+    for batch in call.batches(&[Slot::Input(0), Slot::Input(4), Slot::Output(0)])? {
+        let [x, g, dx] = [Slot::Input(0), Slot::Input(4), Slot::Output(0)].map(|slot| call.window(slot, &batch));
+        let params = BackwardWideParams {
+            c: s.c as u32,
+            plane: s.plane as u32,
+            x_base: x.base / 4,
+            x_stride: x.stride / 4,
+            g_base: g.base / 4,
+            g_stride: g.stride / 4,
+            dx_base: dx.base / 4,
+            dx_stride: dx.stride / 4,
+            count: (s.n * s.plane) as f32,
+            eps,
+        };
+        let weight = call.whole(Slot::Input(1))?;
+        let bindings = [&[x.binding, weight], &*statistics, &[g.binding], &*gradients, &[dx.binding]].concat();
+        let groups = [s.plane.div_ceil(WG * 4) as u32, s.c4 as u32, batch.len() as u32];
+        let launch = Launch::new(BACKWARD_WIDE.path, &params, bindings, groups);
+        lowered.launches.push(wide(launch, call).var("running", !training));
+    }
+    Ok(lowered)
+}

@@ -1,0 +1,26 @@
+//! Small crooked layers, each with its gradients.
+
+use crate::ops::cases::{Case, Draw, Input};
+
+use super::{Linear, LinearBackwardBias, LinearBackwardData, LinearBackwardWeight};
+
+pub(super) fn cases() -> Vec<Case> {
+    let sizes: [(usize, usize, usize, &str); 5] = [
+        (1, 1, 1, "the smallest"),
+        (5, 7, 3, "no size a multiple of four"),
+        (33, 20, 9, "whole quads, more rows than columns"),
+        (3, 515, 130, "long rows that do not start at whole quads"),
+        (4, 2048, 7, "ResNet-50's head"),
+    ];
+    let mut cases = Vec::new();
+    for (n, i, o, why) in sizes {
+        let x = || Input::normal([n, i]);
+        let weight = || Input::drawn([o, i], Draw::Normal(0.0, (i as f32).sqrt().recip()));
+        let gradient = || Input::normal([n, o]);
+        cases.push(Case::new(Linear, vec![x(), weight(), Input::normal([o])], why));
+        cases.push(Case::new(LinearBackwardData, vec![gradient(), weight()], why));
+        cases.push(Case::new(LinearBackwardWeight, vec![x(), gradient()], why));
+        cases.push(Case::new(LinearBackwardBias, vec![gradient()], why));
+    }
+    cases
+}
