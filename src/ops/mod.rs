@@ -28,6 +28,7 @@ pub mod linear;
 pub mod pointwise;
 pub mod reduce;
 pub mod sgd;
+pub mod softmax;
 
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ pub static OPS: &[Room] = &[
     pointwise::ROOM,
     reduce::ROOM,
     sgd::ROOM,
+    softmax::ROOM,
 ];
 
 /// The kernel of a name that [`Op::kernel`] gives.
