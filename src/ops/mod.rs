@@ -21,8 +21,10 @@ pub mod batch_norm2d;
 pub mod bce_with_logits;
 pub mod clip_grad_norm;
 pub mod conv2d;
+pub mod cross_entropy;
 pub mod dice_loss;
 pub mod ema;
+pub mod focal_loss;
 pub mod layout;
 pub mod linear;
 pub mod pointwise;
@@ -47,8 +49,10 @@ pub static OPS: &[Room] = &[
     bce_with_logits::ROOM,
     clip_grad_norm::ROOM,
     conv2d::ROOM,
+    cross_entropy::ROOM,
     dice_loss::ROOM,
     ema::ROOM,
+    focal_loss::ROOM,
     layout::ROOM,
     linear::ROOM,
     pointwise::ROOM,
