@@ -1,6 +1,7 @@
 // softmax / forward / 1 direct: one invocation a row, the c values x[n, …, i].
 //
-//   out[c] = exp(x[c] - m) / s, or x[c] - m - ln(s) where `log`,  m = max over c of x[c],  s = sum over c of exp(x[c] - m)
+//   out[c] = exp(x[c] - m) / s, or x[c] - m - ln(s) where `log`
+//   m = max over c of x[c],  s = sum over c of exp(x[c] - m)
 //
 // x, out (n, c, inner) from `…_base` on; a row's values are `inner` apart   rows = n * inner
 

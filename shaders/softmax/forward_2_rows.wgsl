@@ -1,6 +1,7 @@
 // softmax / forward / 2 rows: a workgroup a row of contiguous values; each lane every 64th of them.
 //
-//   out[c] = exp(x[c] - m) / s, or x[c] - m - ln(s) where `log`,  m = max over c of x[c],  s = sum over c of exp(x[c] - m)
+//   out[c] = exp(x[c] - m) / s, or x[c] - m - ln(s) where `log`
+//   m = max over c of x[c],  s = sum over c of exp(x[c] - m)
 //
 // x, out (n, c) from `…_base` on   rows = n, inner = 1
 
