@@ -1,0 +1,223 @@
+//! One training step of a segmentation as one graph: forward, backward, clip, optimizer, average.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, SEGMENT, Slab, Value};
+use crate::models::{DropoutKey, UNet};
+use crate::ops::adamw::AdamW;
+use crate::ops::sgd::Sgd;
+use crate::tensor::Tensor;
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Binary cross-entropy, mean over pixels.
+    Bce,
+    /// Dice loss, mean over images (Milletari, Navab, Ahmadi 2016).
+    Dice,
+    /// The sum of both.
+    BceDice,
+}
+
+/// How gradients become updates.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name")]
+pub enum Optimizer {
+    /// Gradient descent with momentum; the decay is added to the gradient.
+    Sgd {
+        /// Share of the last step that is kept.
+        momentum: f32,
+        /// Weight decay.
+        weight_decay: f32,
+    },
+    /// Adam with decoupled decay (Loshchilov, Hutter 2019), β 0.9 and 0.999.
+    Adamw {
+        /// Weight decay.
+        weight_decay: f32,
+    },
+}
+
+impl Optimizer {
+    /// The slabs of its state.
+    #[must_use]
+    pub fn states(&self) -> Vec<Slab> {
+        let names: &[&str] = match self {
+            Self::Sgd { .. } => &["momentum"],
+            Self::Adamw { .. } => &["exp_avg", "exp_avg_sq"],
+        };
+        names.iter().map(|&name| Slab::State(name.into())).collect()
+    }
+
+    fn adamw(weight_decay: f32) -> Result<AdamW> {
+        AdamW::new(0.9, 0.999, 1e-8, f64::from(weight_decay))
+    }
+
+    /// The input `hyper` of optimizer step `step`, from 1.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a decay out of range.
+    pub fn hyper(&self, lr: f64, step: u64) -> Result<Tensor> {
+        let values = match *self {
+            Self::Sgd { .. } => [lr as f32, 0.0, 0.0, 0.0],
+            Self::Adamw { weight_decay } => Self::adamw(weight_decay)?.hyper(lr, step).map(|v| v as f32),
+        };
+        Tensor::new([4], values.to_vec())
+    }
+}
+
+/// The slab of the averaged weights.
+#[must_use]
+pub fn ema_slab() -> Slab {
+    Slab::State("ema".into())
+}
+
+/// A training step to be built.
+#[derive(Debug, Clone, Copy)]
+pub struct StepOptions {
+    /// The network.
+    pub net: UNet,
+    /// Mean and deviation of the image's channels, which the network subtracts and divides by.
+    pub normalisation: Normalisation,
+    /// Samples of one step.
+    pub batch: usize,
+    /// Parts the batch is run in, one after the other; their gradients are added.
+    pub micro_batches: usize,
+    /// Height and width.
+    pub size: [usize; 2],
+    /// What is minimised.
+    pub loss: Loss,
+    /// How gradients become updates.
+    pub optimizer: Optimizer,
+    /// The gradient's norm is clipped to this; infinite for no clipping.
+    pub clip: f32,
+    /// Keys dropout.
+    pub seed: u32,
+}
+
+/// Mean and deviation by channel, of values from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Normalisation {
+    /// Means.
+    pub mean: [f32; 3],
+    /// Deviations, above 0.
+    pub std: [f32; 3],
+}
+
+impl Default for Normalisation {
+    /// ImageNet's.
+    fn default() -> Self {
+        Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    }
+}
+
+/// A training step's graph and what it gives.
+#[derive(Debug)]
+pub struct StepGraph {
+    /// The graph. Its inputs are `image.M` and `target.M` for every part M of the batch, `step` \[1\], `hyper` \[4\] (see
+    /// [`Optimizer::hyper`]) and `average` \[4\] (the average's decay, then zeros).
+    pub graph: Graph,
+    /// The loss over the whole batch.
+    pub loss: Value,
+    /// The gradient's norm before clipping.
+    pub norm: Value,
+    /// Norm, coefficient, and whether the step was taken.
+    pub control: Value,
+}
+
+impl StepOptions {
+    /// Builds the graph.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a batch that does not fall into equal parts; what the network refuses.
+    pub fn build(&self) -> Result<StepGraph> {
+        if self.micro_batches == 0 || !self.batch.is_multiple_of(self.micro_batches) || self.batch == 0 {
+            let message = format!("a batch of {} does not fall into {} equal parts", self.batch, self.micro_batches);
+            return Err(Error::parameter("train", message));
+        }
+        let part = self.batch / self.micro_batches;
+        let [h, w] = self.size;
+        let mut graph = Graph::new();
+        let step = graph.input("step", [1])?;
+        let mut total: Option<(Value, Vec<Value>)> = None;
+        for m in 0..self.micro_batches {
+            let image = graph.input(&format!("image.{m}"), [part, self.net.input, h, w])?;
+            let target = graph.input(&format!("target.{m}"), [part, self.net.output, h, w])?;
+            let key = DropoutKey { seed: self.seed, step, sample: (m * part) as u32 };
+            let normalised = graph.normalize(image, &self.normalisation.mean, &self.normalisation.std)?;
+            let logits = self.net.build(&mut graph, normalised, Some(key))?;
+            let loss = self.loss_of(&mut graph, logits, target)?;
+            let loss = match self.micro_batches {
+                1 => loss,
+                parts => graph.scale(loss, 1.0 / parts as f32)?,
+            };
+            let wrt: Vec<Value> = graph.params().iter().map(|param| param.value).collect();
+            let none = || Error::parameter("train", "a parameter does not reach the loss");
+            let gradients = graph.gradients(loss, &wrt)?;
+            let gradients = gradients.into_iter().map(|g| g.ok_or_else(none)).collect::<Result<Vec<_>>>()?;
+            total = Some(match total {
+                None => (loss, gradients),
+                Some((sum, sums)) => {
+                    let added = sums.into_iter().zip(gradients).map(|(a, b)| graph.add(a, b));
+                    let added = added.collect::<Result<_>>()?;
+                    (graph.add(sum, loss)?, added)
+                }
+            });
+        }
+        let (loss, gradients) = total.ok_or_else(|| Error::parameter("train", "the batch is empty"))?;
+        let wrt: Vec<Value> = graph.params().iter().map(|param| param.value).collect();
+        for (param, gradient) in wrt.into_iter().zip(gradients) {
+            graph.place_gradient(param, gradient)?;
+        }
+        let gradients = graph.slab(Slab::Gradients);
+        let [norm, control] = graph.clip_grad_norm(&[gradients], loss, self.clip)?;
+        self.update(&mut graph, gradients, control)?;
+        Ok(StepGraph { graph, loss, norm, control })
+    }
+
+    fn loss_of(&self, graph: &mut Graph, logits: Value, target: Value) -> Result<Value> {
+        match self.loss {
+            Loss::Bce => graph.bce_with_logits(logits, target),
+            Loss::Dice => graph.dice_loss(logits, target, 1.0),
+            Loss::BceDice => {
+                let (bce, dice) = (graph.bce_with_logits(logits, target)?, graph.dice_loss(logits, target, 1.0)?);
+                graph.add(bce, dice)
+            }
+        }
+    }
+
+    /// The optimizer's step and the average's. Biases are not decayed.
+    fn update(&self, graph: &mut Graph, gradients: Value, control: Value) -> Result<()> {
+        let weights = graph.slab(Slab::Weights);
+        let hyper = graph.input("hyper", [4])?;
+        let table = graph.param_table();
+        let mut segments = vec![0.0; table.len() / SEGMENT * 2];
+        for entry in table.entries() {
+            let decay = if entry.shape.len() > 1 { 1.0 } else { 0.0 };
+            let first = entry.offset / SEGMENT;
+            let last = (entry.offset + entry.floats).div_ceil(SEGMENT);
+            for segment in first..last {
+                segments[segment * 2] = 1.0;
+                segments[segment * 2 + 1] = decay;
+            }
+        }
+        let segments = graph.constant("segments", Tensor::new([segments.len()], segments)?);
+        let states: Vec<Value> = self.optimizer.states().into_iter().map(|slab| graph.slab(slab)).collect();
+        match (self.optimizer, states.as_slice()) {
+            (Optimizer::Sgd { momentum, weight_decay }, &[buffer]) => {
+                let op = Sgd::new(momentum, weight_decay)?;
+                graph.sgd(op, [weights, gradients, buffer, hyper, control, segments])?;
+            }
+            (Optimizer::Adamw { weight_decay }, &[first, second]) => {
+                let op = Optimizer::adamw(weight_decay)?;
+                graph.adamw(op, [weights, gradients, first, second, hyper, control, segments])?;
+            }
+            _ => return Err(Error::parameter("train", "an optimizer without its state")),
+        }
+        let average = graph.slab(ema_slab());
+        let decay = graph.input("average", [4])?;
+        graph.ema([average, weights, decay, control])?;
+        Ok(())
+    }
+}
