@@ -7,6 +7,7 @@ pub mod gpu;
 pub mod graph;
 pub mod models;
 pub mod ops;
+pub mod plan;
 pub mod tensor;
 pub use error::{Error, Result};
 pub use tensor::Tensor;

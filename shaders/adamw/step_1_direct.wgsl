@@ -8,7 +8,8 @@
 // in place; where control says that the step is not finite, nothing is written. rest1 = 1 - beta1, rest2 = 1 - beta2,
 // taken in double precision.
 //
-// weight w, gradient g, mean m, square v (len), whole slabs   hyper (lr, c1, c2, 0)   control (norm, coefficient, finite, 0)
+// weight w, gradient g, mean m, square v (len), whole slabs   hyper (lr, c1, c2, 0)
+// control (norm, coefficient, finite, 0)
 // segments: for every 64 floats (lr_mult, decay_mult), from the pair at `segment` on
 
 struct Params {

@@ -1,4 +1,4 @@
-// batch_norm2d / backward / 2 wide: four pixels of four channels an invocation, 16 bytes a load, from dweight and dbias.
+// batch_norm2d / backward / 2 wide: as 1, with four pixels of four channels an invocation, 16 bytes a load.
 //
 //   dx = weight inv_std (g - dbias / count - (x - mean) inv_std dweight / count), pad lanes 0
 //

@@ -1,5 +1,5 @@
-// batch_norm2d / forward / 2 parts: a workgroup takes the statistics of four channels of a chunk of one sample's pixels,
-// 16 bytes a load; each lane every WG-th of them.
+// batch_norm2d / forward / 2 parts: a workgroup takes the statistics of four channels over a chunk of one sample's
+// pixels, 16 bytes a load; each lane every WG-th of them.
 //
 //   part = (pivot, offset, square): pivot + offset is the chunk's mean, square its sum of (x - mean)^2
 //

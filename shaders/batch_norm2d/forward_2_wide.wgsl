@@ -2,8 +2,8 @@
 //
 //   y[n, c, y, x] = ((x[n, c, y, x] - pivot[c]) - offset[c]) inv_std[c] weight[c] + bias[c], pad lanes 0
 //
-// `running` says that the statistics are a mean and a variance, else they are (pivot, offset), whose sum is the mean but
-// holds more of it than one float, and inv_std.
+// `running` says that the statistics are a mean and a variance; else they are inv_std and (pivot, offset), whose sum is
+// the mean and holds more of it than one float.
 //
 // x, y (n, c, h, w) C4, a sample every `…_stride` quads   weight, bias, second (c)   means [c/4] of two quads, or (c)
 

@@ -1,7 +1,7 @@
 // bce_with_logits / backward / 2 wide: four elements an invocation, 16 bytes a load.
 //
-//   dx[i] = (sigmoid(x[i]) - t[i]) g / count,  sigmoid(x) - t = (1 - t) - e / (1 + e) where x >= 0, else e / (1 + e) - t,
-//   e = exp(-|x|)
+//   dx[i] = (sigmoid(x[i]) - t[i]) g / count
+//   sigmoid(x) - t = (1 - t) - e / (1 + e) where x >= 0, else e / (1 + e) - t,  e = exp(-|x|)
 //
 // logits, labels, dx (len)   gradient g ()
 

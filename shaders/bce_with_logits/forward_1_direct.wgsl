@@ -1,6 +1,7 @@
 // bce_with_logits / forward / 1 direct: a workgroup sums a chunk of 1024 elements; each lane every 64th of them.
 //
-//   parts[first + chunk] = sum over the chunk's i of |x[i]| d[i] + ln(1 + exp(-|x[i]|)),  d = 1 - t where x >= 0, else t
+//   parts[first + chunk] = sum over the chunk's i of |x[i]| d[i] + ln(1 + exp(-|x[i]|))
+//   d = 1 - t where x >= 0, else t
 //
 // which is max(x, 0) - x t + ln(1 + exp(-|x|)) without its cancellation.
 //

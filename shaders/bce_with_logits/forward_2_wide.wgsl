@@ -1,6 +1,7 @@
 // bce_with_logits / forward / 2 wide: as 1, with 16 bytes a load.
 //
-//   parts[first + chunk] = sum over the chunk's i of |x[i]| d[i] + ln(1 + exp(-|x[i]|)),  d = 1 - t where x >= 0, else t
+//   parts[first + chunk] = sum over the chunk's i of |x[i]| d[i] + ln(1 + exp(-|x[i]|))
+//   d = 1 - t where x >= 0, else t
 //
 // logits, labels (len), the last quad may hold anything beyond   parts [chunks]
 

@@ -1,5 +1,5 @@
-// clip_grad_norm / norm / 1 direct: a workgroup squares and sums a chunk of 1024 floats of one gradient; each lane every
-// 64th of them.
+// clip_grad_norm / norm / 1 direct: a workgroup squares and sums a chunk of 1024 floats of one gradient; each
+// lane every 64th of them.
 //
 //   parts[first + chunk] = sum over the chunk's i of g[i]^2
 //

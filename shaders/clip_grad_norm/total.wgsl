@@ -1,7 +1,8 @@
 // clip_grad_norm / total: one workgroup adds the chunks' sums, takes the root and says what a step may do.
 //
 //   norm = sqrt(sum over chunks of parts[chunk])
-//   control = (norm, min(1, max_norm / (norm + 1e-6)), 1, 0), or (norm, 0, 0, 0) where the norm or the loss is not finite
+//   control = (norm, min(1, max_norm / (norm + 1e-6)), 1, 0)
+//   or (norm, 0, 0, 0) where the norm or the loss is not finite; no limit where `clip` is 0
 //
 // parts [chunks]   loss ()   norm ()   control (4)
 

@@ -1,6 +1,7 @@
 // dice_loss / backward / 1 direct: one invocation an element.
 //
-//   dx[n, i] = (2 qt + added - 2 t u) / u^2 q (1 - q) g / count,  u = q + t + added over the image, (qt, q, t, _) = sums[n]
+//   dx[n, i] = (2 qt + added - 2 t u) / u^2 q (1 - q) g / count
+//   u = q + t + added over the image, (qt, q, t, _) = sums[n]
 //
 // where q and t under the sums are the image's, those beside them the element's.
 //

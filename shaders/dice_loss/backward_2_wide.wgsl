@@ -1,7 +1,8 @@
-// dice_loss / backward / 2 wide: four elements an invocation, 16 bytes a load. Where images do not start at whole quads,
-// one quad may hold elements of several images.
+// dice_loss / backward / 2 wide: four elements an invocation, 16 bytes a load. A quad may hold
+// elements of several images.
 //
-//   dx[n, i] = (2 qt + added - 2 t u) / u^2 q (1 - q) g / count,  u = q + t + added over the image, (qt, q, t, _) = sums[n]
+//   dx[n, i] = (2 qt + added - 2 t u) / u^2 q (1 - q) g / count
+//   u = q + t + added over the image, (qt, q, t, _) = sums[n]
 //
 // where q and t under the sums are the image's, those beside them the element's.
 //

@@ -26,9 +26,11 @@ pub mod clip_grad_norm;
 pub mod concat;
 pub mod conv2d;
 pub mod conv_transpose2d;
+pub mod cross_entropy;
 pub mod dice_loss;
 pub mod dropout;
 pub mod ema;
+pub mod focal_loss;
 pub mod global_avg_pool2d;
 pub mod layout;
 pub mod linear;
@@ -39,6 +41,7 @@ pub mod reduce;
 pub mod resize_bilinear;
 pub mod sgd;
 pub mod slice;
+pub mod softmax;
 
 use std::sync::Arc;
 
@@ -48,6 +51,7 @@ use crate::graph::{Graph, Op, Value};
 pub use call::{Binding, Call, Launch, Lowered, Operand, Slot, Window, fold};
 pub use room::{Attributes, Epilogue, Gradient, Kernel, Layouts, Requires, Room, ShaderInfo, Version};
 pub(crate) use twin::twin;
+pub use pointwise::as_epilogue;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.
@@ -60,9 +64,11 @@ pub static OPS: &[Room] = &[
     concat::ROOM,
     conv2d::ROOM,
     conv_transpose2d::ROOM,
+    cross_entropy::ROOM,
     dice_loss::ROOM,
     dropout::ROOM,
     ema::ROOM,
+    focal_loss::ROOM,
     global_avg_pool2d::ROOM,
     layout::ROOM,
     linear::ROOM,
@@ -73,6 +79,7 @@ pub static OPS: &[Room] = &[
     resize_bilinear::ROOM,
     sgd::ROOM,
     slice::ROOM,
+    softmax::ROOM,
 ];
 
 /// The kernel of a name that [`Op::kernel`] gives.

@@ -1,0 +1,416 @@
+//! From a graph to steps: which nodes run, by which version of their kernel, on values in which layout.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::gpu::Caps;
+use crate::graph::{Graph, Layout, Op, Slab, Source, Value, View};
+use crate::ops::layout::Convert;
+use crate::ops::{self, Epilogue, Kernel, Operand, Version};
+use crate::tensor::Tensor;
+
+use super::PlanOptions;
+
+/// Where a planned value lives.
+#[derive(Debug, Clone)]
+pub(super) enum Home {
+    /// In a pool, from its first write to its last read.
+    Pool,
+    /// In a buffer of its own that every run fills.
+    Input(String),
+    /// In a buffer of its own that is filled once.
+    Constant(Tensor),
+    /// In a slab, from this float on.
+    Slab(Slab, usize),
+}
+
+/// A value in one layout.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub shape: Vec<usize>,
+    pub layout: Layout,
+    pub home: Home,
+    /// A range of the channels of another item: that item, and the first channel.
+    pub within: Option<(usize, usize)>,
+    pub name: String,
+}
+
+/// One call of a kernel version on items.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub op: Arc<dyn Op>,
+    pub name: String,
+    pub kernel: &'static Kernel,
+    pub version: &'static Version,
+    pub epilogue: Option<Epilogue>,
+    pub inputs: Vec<usize>,
+    pub outputs: Vec<usize>,
+}
+
+/// The steps of a plan in order.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    pub items: Vec<Item>,
+    pub steps: Vec<Step>,
+    /// The items of the wanted outputs, row-major.
+    pub outputs: Vec<usize>,
+    /// Kernel to the version that was taken first, for the record.
+    pub versions: BTreeMap<&'static str, &'static str>,
+}
+
+/// A node after the rewrites.
+struct Call {
+    op: Arc<dyn Op>,
+    name: String,
+    inputs: Vec<Value>,
+    outputs: Vec<Value>,
+    epilogue: Option<Epilogue>,
+}
+
+pub(super) fn lower(graph: &Graph, outputs: &[Value], options: &PlanOptions, caps: &Caps) -> Result<Steps> {
+    let mut calls = reachable(graph, outputs);
+    if options.rewrite {
+        fuse_epilogues(graph, &mut calls, outputs);
+    }
+    let mut lowering = Lowering { graph, options, caps, steps: Steps::default(), known: HashMap::new(), wanted: outputs };
+    for (at, call) in calls.iter().enumerate() {
+        lowering.call(call, &calls[at + 1..])?;
+    }
+    lowering.place_rest()?;
+    for &output in outputs {
+        let item = lowering.item(output, Layout::Plain)?;
+        lowering.steps.outputs.push(item);
+    }
+    let mut steps = lowering.steps;
+    if options.rewrite {
+        take_views(&mut steps);
+    }
+    Ok(steps)
+}
+
+/// The nodes on which outputs and changes of slabs depend, in order.
+fn reachable(graph: &Graph, outputs: &[Value]) -> Vec<Call> {
+    let mut wanted: HashSet<usize> = outputs.iter().map(|value| value.0).collect();
+    let effects: HashSet<usize> = graph.effects().iter().copied().collect();
+    let mut keep = vec![false; graph.nodes().len()];
+    let reads_gradients = |value: &Value| matches!(graph.info(*value).source, Source::Slab(Slab::Gradients));
+    if outputs.iter().any(reads_gradients) {
+        wanted.extend(graph.placed_gradients().iter().map(|(_, value)| value.0));
+    }
+    for (at, node) in graph.nodes().iter().enumerate().rev() {
+        keep[at] = effects.contains(&at) || node.outputs.iter().any(|output| wanted.contains(&output.0));
+        if keep[at] {
+            wanted.extend(node.inputs.iter().map(|input| input.0));
+            if node.inputs.iter().any(reads_gradients) {
+                wanted.extend(graph.placed_gradients().iter().map(|(_, value)| value.0));
+            }
+        }
+    }
+    let nodes = graph.nodes().iter().zip(keep).filter(|(_, keep)| *keep);
+    nodes
+        .map(|(node, _)| Call {
+            op: Arc::clone(&node.op),
+            name: node.name.clone(),
+            inputs: node.inputs.clone(),
+            outputs: node.outputs.clone(),
+            epilogue: None,
+        })
+        .collect()
+}
+
+/// Lets a kernel carry out the elementwise op that alone reads its output.
+fn fuse_epilogues(graph: &Graph, calls: &mut Vec<Call>, outputs: &[Value]) {
+    let mut readers: HashMap<Value, usize> = HashMap::new();
+    let placed = graph.placed_gradients().iter().map(|(_, value)| *value);
+    for value in calls.iter().flat_map(|call| call.inputs.iter().copied()).chain(outputs.iter().copied()).chain(placed) {
+        *readers.entry(value).or_default() += 1;
+    }
+    let mut at = 0;
+    while at < calls.len() {
+        let carried = ops::as_epilogue(&*calls[at].op).and_then(|epilogue| {
+            let input = calls[at].inputs[0];
+            let producer = calls[..at].iter().position(|call| call.outputs == [input])?;
+            let kernel = ops::kernel(calls[producer].op.kernel())?;
+            let free = calls[producer].epilogue.is_none() && readers[&input] == 1;
+            (free && kernel.epilogues.contains(&epilogue)).then_some((producer, epilogue))
+        });
+        if let Some((producer, epilogue)) = carried {
+            let fused = calls.remove(at);
+            calls[producer].outputs = fused.outputs;
+            calls[producer].epilogue = Some(epilogue);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    options: &'a PlanOptions,
+    caps: &'a Caps,
+    steps: Steps,
+    /// The items of a value, one a layout.
+    known: HashMap<Value, Vec<usize>>,
+    wanted: &'a [Value],
+}
+
+impl Lowering<'_> {
+    fn call(&mut self, call: &Call, later: &[Call]) -> Result<()> {
+        let shapes = |values: &[Value]| values.iter().map(|&v| self.graph.shape(v).to_vec()).collect::<Vec<_>>();
+        let (input_shapes, output_shapes) = (shapes(&call.inputs), shapes(&call.outputs));
+        let inputs: Vec<&[usize]> = input_shapes.iter().map(Vec::as_slice).collect();
+        let outputs: Vec<&[usize]> = output_shapes.iter().map(Vec::as_slice).collect();
+        let mut offered = Vec::with_capacity(call.inputs.len());
+        for &input in &call.inputs {
+            let item = self.first_item(input)?;
+            offered.push(self.steps.items[item].layout);
+        }
+        let kernel = kernel_of(&*call.op)?;
+        let (version, layouts) = choose(kernel, &*call.op, &inputs, &outputs, &offered, self.options, self.caps)?;
+        let mut input_items = Vec::with_capacity(call.inputs.len());
+        for (&input, &layout) in call.inputs.iter().zip(&layouts.inputs) {
+            input_items.push(self.item(input, layout)?);
+        }
+        let mut output_items = Vec::with_capacity(call.outputs.len());
+        for (at, (&output, &layout)) in call.outputs.iter().zip(&layouts.outputs).enumerate() {
+            let shared = call.op.in_place().iter().find(|&&(_, o)| o == at).map(|&(input, _)| input);
+            let item = match shared {
+                Some(input) => {
+                    let value = call.inputs[input];
+                    let read_later = later.iter().any(|later| later.inputs.contains(&value));
+                    let constant = matches!(self.steps.items[input_items[input]].home, Home::Constant(_));
+                    if constant || read_later && !self.in_slab(value) || self.wanted.contains(&value) {
+                        input_items[input] = self.convert(input_items[input], layout, Home::Pool)?;
+                    }
+                    input_items[input]
+                }
+                None => self.new_item(output, layout),
+            };
+            self.known.entry(output).or_default().push(item);
+            output_items.push(item);
+        }
+        self.steps.versions.entry(kernel.name).or_insert(version.shader);
+        self.steps.steps.push(Step {
+            op: Arc::clone(&call.op),
+            name: call.name.clone(),
+            kernel,
+            version,
+            epilogue: call.epilogue,
+            inputs: input_items,
+            outputs: output_items,
+        });
+        Ok(())
+    }
+
+    fn in_slab(&self, value: Value) -> bool {
+        matches!(self.graph.info(value).source, Source::Slab(_) | Source::Param(_))
+    }
+
+    /// A new item for an output; a parameter's gradient is written straight to its place.
+    fn new_item(&mut self, value: Value, layout: Layout) -> usize {
+        let table = self.graph.param_table();
+        let placed = self.graph.placed_gradients().iter().find(|(param, placed)| {
+            *placed == value && table.entries()[*param].layout == layout
+        });
+        let home = placed.map_or(Home::Pool, |&(param, _)| Home::Slab(Slab::Gradients, table.entries()[param].offset));
+        self.push_item(self.graph.shape(value).to_vec(), layout, home, self.graph.info(value).name.clone())
+    }
+
+    fn push_item(&mut self, shape: Vec<usize>, layout: Layout, home: Home, name: String) -> usize {
+        self.steps.items.push(Item { shape, layout, home, within: None, name });
+        self.steps.items.len() - 1
+    }
+
+    fn first_item(&mut self, value: Value) -> Result<usize> {
+        if let Some(&item) = self.known.get(&value).and_then(|items| items.first()) {
+            return Ok(item);
+        }
+        let info = self.graph.info(value);
+        let (layout, home) = match &info.source {
+            Source::Input => (Layout::Plain, Home::Input(info.name.clone())),
+            Source::Constant(tensor) => (Layout::Plain, Home::Constant(tensor.clone())),
+            Source::Slab(slab) => (Layout::Plain, Home::Slab(slab.clone(), 0)),
+            &Source::Param(at) => {
+                let table = self.graph.param_table();
+                (table.entries()[at].layout, Home::Slab(Slab::Weights, table.entries()[at].offset))
+            }
+            Source::Node { .. } => {
+                return Err(Error::Plan {
+                    message: format!("a value of {} is read before it is computed", info.name),
+                    hint: "this is a defect of a rewrite; plan without rewrites".into(),
+                });
+            }
+        };
+        if matches!(info.source, Source::Slab(Slab::Gradients)) {
+            self.place_rest()?;
+        }
+        let item = self.push_item(info.shape.clone(), layout, home, info.name.clone());
+        self.known.entry(value).or_default().push(item);
+        Ok(item)
+    }
+
+    /// The item of a value in `layout`, converted where it is not there yet.
+    fn item(&mut self, value: Value, layout: Layout) -> Result<usize> {
+        let first = self.first_item(value)?;
+        let known = &self.known[&value];
+        if let Some(&item) = known.iter().find(|&&item| self.steps.items[item].layout == layout) {
+            return Ok(item);
+        }
+        let item = self.convert(first, layout, Home::Pool)?;
+        self.known.entry(value).or_default().push(item);
+        Ok(item)
+    }
+
+    fn convert(&mut self, from: usize, to: Layout, home: Home) -> Result<usize> {
+        let Item { shape, layout, name, .. } = self.steps.items[from].clone();
+        if layout != Layout::Plain && to != Layout::Plain && layout != to {
+            let plain = self.convert(from, Layout::Plain, Home::Pool)?;
+            return self.convert(plain, to, home);
+        }
+        let op = Convert { from: layout, to };
+        let kernel = kernel_of(&op)?;
+        let (version, _) = choose(kernel, &op, &[&shape], &[&shape], &[layout], self.options, self.caps)?;
+        let item = self.push_item(shape, to, home, name.clone());
+        let (op, epilogue) = (Arc::new(op) as Arc<dyn Op>, None);
+        self.steps.steps.push(Step { op, name, kernel, version, epilogue, inputs: vec![from], outputs: vec![item] });
+        Ok(item)
+    }
+
+    /// Brings the gradients that are not where they belong to the slab of gradients.
+    fn place_rest(&mut self) -> Result<()> {
+        let table = self.graph.param_table();
+        for &(param, value) in self.graph.placed_gradients() {
+            let entry = &table.entries()[param];
+            if self.graph.producer(value).is_some() && !self.known.contains_key(&value) {
+                continue;
+            }
+            let first = self.first_item(value)?;
+            let home = |item: &Item| matches!(&item.home, Home::Slab(Slab::Gradients, at) if *at == entry.offset);
+            if !self.steps.items.iter().any(home) {
+                self.convert(first, entry.layout, Home::Slab(Slab::Gradients, entry.offset))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn kernel_of(op: &dyn Op) -> Result<&'static Kernel> {
+    let unknown = || Error::Plan {
+        message: format!("no room has a kernel {}", op.kernel()),
+        hint: "an op's kernel must be listed in OPS".into(),
+    };
+    ops::kernel(op.kernel()).ok_or_else(unknown)
+}
+
+/// The last version that the adapter can run, the shapes allow and the options do not forbid.
+fn choose(
+    kernel: &'static Kernel,
+    op: &dyn Op,
+    inputs: &[&[usize]],
+    outputs: &[&[usize]],
+    offered: &[Layout],
+    options: &PlanOptions,
+    caps: &Caps,
+) -> Result<(&'static Version, ops::Layouts)> {
+    let allowed = |version: &&Version| {
+        !options.avoid.contains(version.shader) && options.only.get(kernel.name).is_none_or(|only| only == version.shader)
+    };
+    let versions: Vec<_> = match kernel.versions.iter().filter(allowed).collect::<Vec<_>>() {
+        some if !some.is_empty() => some,
+        _ => kernel.versions.iter().take(1).collect(),
+    };
+    let usable = versions.into_iter().rev().filter(|version| version.requires.missing(caps).is_none());
+    let mut fitting = usable.filter_map(|version| Some((version, (version.layouts)(op, inputs, outputs, offered)?)));
+    // A version that is asked for but cannot take these shapes gives way to the plainest, which takes all.
+    let plainest = || {
+        let version = kernel.versions.first()?;
+        Some((version, (version.layouts)(op, inputs, outputs, offered)?))
+    };
+    fitting.next().or_else(plainest).ok_or_else(|| Error::Plan {
+        message: format!("no version of {} takes inputs {inputs:?} on {}", kernel.name, caps.adapter.name),
+        hint: "see nevus check for what was skipped and why".into(),
+    })
+}
+
+impl Steps {
+    /// The item at the end of a chain of ranges, and the first channel in it.
+    pub fn root(&self, item: usize) -> (usize, usize) {
+        let (mut at, mut first) = (item, 0);
+        while let Some((parent, channel)) = self.items[at].within {
+            first += channel;
+            at = parent;
+        }
+        (at, first)
+    }
+
+    /// An item as a call sees it.
+    pub fn operand(&self, item: usize) -> Operand {
+        let Item { shape, layout, .. } = &self.items[item];
+        let (root, first) = self.root(item);
+        let within = (root != item).then(|| (self.items[root].shape[1], first));
+        Operand { shape: shape.clone(), layout: *layout, within }
+    }
+}
+
+/// Concatenations and slices cost nothing where every kernel that touches the parts can work on a range of channels.
+fn take_views(steps: &mut Steps) {
+    let mut at = 0;
+    while at < steps.steps.len() {
+        let step = steps.steps[at].clone();
+        let shapes: Vec<&[usize]> = step.inputs.iter().map(|&item| steps.items[item].shape.as_slice()).collect();
+        let taken = match step.op.view(&shapes) {
+            Some(View::Concat) => take_concat(steps, at, &step),
+            Some(View::Slice { start }) => take_slice(steps, at, &step, start),
+            None => false,
+        };
+        if taken {
+            steps.steps.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Whether every other step that touches `item` works on ranges, and `item` is the plan's to place.
+fn movable(steps: &Steps, item: usize, except: usize) -> bool {
+    let Item { home, layout, within, .. } = &steps.items[item];
+    let touched = |step: &Step| step.inputs.contains(&item) || step.outputs.contains(&item);
+    let ranges = steps.steps.iter().enumerate().all(|(at, step)| at == except || !touched(step) || step.version.views);
+    matches!(home, Home::Pool) && *layout == Layout::C4 && within.is_none() && ranges && !steps.outputs.contains(&item)
+}
+
+fn take_concat(steps: &mut Steps, at: usize, step: &Step) -> bool {
+    let whole = step.outputs[0];
+    if !movable(steps, whole, at) || step.inputs.iter().collect::<HashSet<_>>().len() < step.inputs.len() {
+        return false;
+    }
+    let mut first = 0;
+    let mut places = Vec::with_capacity(step.inputs.len());
+    for &part in &step.inputs {
+        if first % 4 != 0 || !movable(steps, part, at) {
+            return false;
+        }
+        places.push((part, first));
+        first += steps.items[part].shape[1];
+    }
+    for (part, first) in places {
+        steps.items[part].within = Some((whole, first));
+    }
+    true
+}
+
+fn take_slice(steps: &mut Steps, at: usize, step: &Step, start: usize) -> bool {
+    let (source, part) = (step.inputs[0], step.outputs[0]);
+    let c4 = steps.items[source].layout == Layout::C4;
+    if start % 4 != 0 || !c4 || !movable(steps, part, at) {
+        return false;
+    }
+    // The range ends where the source does or on a whole group, else its last group would hold foreign channels.
+    let end = start + steps.items[part].shape[1];
+    if end % 4 != 0 && end != steps.items[source].shape[1] {
+        return false;
+    }
+    steps.items[part].within = Some((source, start));
+    true
+}

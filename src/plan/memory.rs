@@ -1,0 +1,193 @@
+//! Where every value of a plan lives: lifetimes to offsets in a few pool buffers, and what that takes.
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::gpu::Caps;
+use crate::graph::{ParamTable, Slab};
+use crate::ops::Lowered;
+
+use super::lower::{Home, Steps};
+
+/// Bytes of device memory by kind, before anything is allocated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// Parameters.
+    pub weights: u64,
+    /// Gradients of parameters.
+    pub gradients: u64,
+    /// Optimizer moments and averages.
+    pub states: u64,
+    /// Inputs and constants.
+    pub inputs: u64,
+    /// Pools, in which activations, their gradients and workspaces share memory.
+    pub pools: u64,
+    /// What the values in the pools would take without sharing.
+    pub unshared: u64,
+    /// The part of `unshared` that is workspaces.
+    pub workspaces: u64,
+    /// Staging buffers for uploads.
+    pub staging: u64,
+}
+
+impl Memory {
+    /// What the plan takes on the device.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.weights + self.gradients + self.states + self.inputs + self.pools + self.staging
+    }
+}
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        write!(
+            f,
+            "{:.1} MiB: weights {:.1}, gradients {:.1}, optimizer {:.1}, activations and workspaces {:.1} (unshared {:.1}), \
+             inputs {:.1}, staging {:.1}",
+            mib(self.total()),
+            mib(self.weights),
+            mib(self.gradients),
+            mib(self.states),
+            mib(self.pools),
+            mib(self.unshared),
+            mib(self.inputs),
+            mib(self.staging)
+        )
+    }
+}
+
+/// A place in a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub pool: usize,
+    /// Bytes, a multiple of the adapter's offset alignment.
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+/// The places of items and workspaces.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pub items: Vec<Option<Place>>,
+    /// Of each step.
+    pub workspaces: Vec<Vec<Place>>,
+    /// Bytes of each pool.
+    pub pools: Vec<u64>,
+}
+
+struct Life {
+    first: usize,
+    last: usize,
+    bytes: u64,
+    place: Option<Place>,
+}
+
+/// Gives everything in pools a place. With `share`, values whose lifetimes do not meet share memory.
+pub(super) fn place(steps: &Steps, lowered: &[Lowered], share: bool, caps: &Caps) -> Result<Places> {
+    let align = caps.offset_alignment;
+    let mut lives: Vec<Option<Life>> = steps.items.iter().map(|_| None).collect();
+    let mut touch = |item: usize, at: usize| {
+        let (root, _) = steps.root(item);
+        if matches!(steps.items[root].home, Home::Pool) {
+            let bytes = (steps.operand(root).floats() as u64 * 4).max(16).next_multiple_of(align);
+            let life = lives[root].get_or_insert(Life { first: at, last: at, bytes, place: None });
+            life.first = life.first.min(at);
+            life.last = life.last.max(at);
+        }
+    };
+    for (at, step) in steps.steps.iter().enumerate() {
+        step.inputs.iter().chain(&step.outputs).for_each(|&item| touch(item, at));
+    }
+    // Outputs are read after the last step.
+    steps.outputs.iter().for_each(|&item| touch(item, steps.steps.len()));
+    let mut all: Vec<(Option<usize>, usize, Life)> = Vec::new();
+    for (item, life) in lives.into_iter().enumerate() {
+        all.extend(life.map(|life| (Some(item), 0, life)));
+    }
+    for (at, lowered) in lowered.iter().enumerate() {
+        for (index, &floats) in lowered.workspaces.iter().enumerate() {
+            let bytes = (floats as u64 * 4).max(16).next_multiple_of(align);
+            all.push((None, index, Life { first: at, last: at, bytes, place: None }));
+        }
+    }
+    // The largest first; the order must not depend on anything but the plan.
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by_key(|&at| (std::cmp::Reverse(all[at].2.bytes), all[at].2.first, at));
+    let mut pools: Vec<u64> = Vec::new();
+    for at in order {
+        let (first, last, bytes) = (all[at].2.first, all[at].2.last, all[at].2.bytes);
+        if bytes > caps.max_buffer {
+            return Err(Error::Plan {
+                message: format!("one value needs {bytes} bytes, the adapter's largest buffer is {}", caps.max_buffer),
+                hint: "a smaller --size or --batch".into(),
+            });
+        }
+        let mut found = None;
+        for pool in 0..=pools.len() {
+            let mut taken: Vec<(u64, u64)> = all
+                .iter()
+                .filter_map(|(_, _, life)| {
+                    let place = life.place.filter(|place| place.pool == pool)?;
+                    let meets = !share || (life.first <= last && first <= life.last);
+                    meets.then_some((place.offset, place.offset + place.bytes))
+                })
+                .collect();
+            taken.sort_unstable();
+            let mut offset = 0;
+            for (start, end) in taken {
+                if start >= offset + bytes {
+                    break;
+                }
+                offset = offset.max(end);
+            }
+            if offset + bytes <= caps.max_buffer {
+                found = Some(Place { pool, offset, bytes });
+                break;
+            }
+        }
+        if let Some(place) = found {
+            if place.pool == pools.len() {
+                pools.push(0);
+            }
+            pools[place.pool] = pools[place.pool].max(place.offset + place.bytes);
+            all[at].2.place = Some(place);
+        }
+    }
+    let mut places =
+        Places { items: vec![None; steps.items.len()], workspaces: vec![Vec::new(); lowered.len()], pools };
+    for (item, _, life) in all {
+        match (item, life.place) {
+            (Some(item), place) => places.items[item] = place,
+            (None, Some(place)) => places.workspaces[life.first].push(place),
+            (None, None) => {}
+        }
+    }
+    Ok(places)
+}
+
+/// What the placed plan takes.
+pub(super) fn report(steps: &Steps, lowered: &[Lowered], places: &Places, table: &ParamTable, staging: u64) -> Memory {
+    let slab = table.len() as u64 * 4;
+    let bytes = |item: usize| steps.operand(item).floats() as u64 * 4;
+    let mut memory = Memory { pools: places.pools.iter().sum(), staging, ..Memory::default() };
+    let mut slabs: Vec<&Slab> = Vec::new();
+    for (at, item) in steps.items.iter().enumerate() {
+        match &item.home {
+            Home::Slab(name, _) if !slabs.contains(&name) => slabs.push(name),
+            Home::Input(_) | Home::Constant(_) => memory.inputs += bytes(at),
+            Home::Pool if item.within.is_none() && places.items[at].is_some() => memory.unshared += bytes(at),
+            _ => {}
+        }
+    }
+    for name in slabs {
+        match name {
+            Slab::Weights => memory.weights += slab,
+            Slab::Gradients => memory.gradients += slab,
+            Slab::State(_) => memory.states += slab,
+        }
+    }
+    memory.workspaces = lowered.iter().flat_map(|l| &l.workspaces).map(|&floats| floats as u64 * 4).sum();
+    memory.unshared += memory.workspaces;
+    memory
+}

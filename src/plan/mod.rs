@@ -1,0 +1,248 @@
+//! From a graph to something that runs: rewrites, layouts, which version of a kernel runs where, lifetimes to places in
+//! pools, memory known before any is taken, and dispatches cut to the adapter's limits.
+
+mod lower;
+mod memory;
+mod params;
+mod resident;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::gpu::{Download, Gpu, Timing};
+use crate::graph::{Graph, ParamTable, Slab, Value};
+use crate::ops::{Call, Lowered};
+use crate::tensor::Tensor;
+
+use lower::Steps;
+use memory::Places;
+use resident::Resident;
+
+pub use memory::Memory;
+pub use params::Params;
+
+/// How a graph is planned. The default is what one wants; tests compare it with the others.
+#[derive(Debug, Clone)]
+pub struct PlanOptions {
+    /// Fuse, and turn concatenations and slices into ranges; without it every node runs as it stands.
+    pub rewrite: bool,
+    /// Let values whose lifetimes do not meet share memory.
+    pub share: bool,
+    /// Versions (by their shader) that must not run: those that `nevus check` found wrong on this adapter.
+    pub avoid: BTreeSet<String>,
+    /// For a kernel (by name) the one version that may run.
+    pub only: BTreeMap<String, String>,
+    /// Device memory in bytes that the plan must keep to.
+    pub budget: Option<u64>,
+}
+
+impl Default for PlanOptions {
+    fn default() -> Self {
+        Self { rewrite: true, share: true, avoid: BTreeSet::new(), only: BTreeMap::new(), budget: None }
+    }
+}
+
+impl PlanOptions {
+    /// No rewriting and a buffer's place for every value: the oracle that real plans are compared with.
+    #[must_use]
+    pub fn naive() -> Self {
+        Self { rewrite: false, share: false, ..Self::default() }
+    }
+}
+
+/// A graph made ready for an adapter. Nothing is allocated before the first run.
+#[derive(Debug)]
+pub struct Plan {
+    gpu: Gpu,
+    table: ParamTable,
+    steps: Steps,
+    lowered: Vec<Lowered>,
+    places: Places,
+    memory: Memory,
+    flops: u64,
+    state: Mutex<Option<Resident>>,
+}
+
+/// Outputs on their way from the device.
+#[derive(Debug)]
+pub struct Pending {
+    download: Download,
+    shapes: Vec<Vec<usize>>,
+}
+
+impl Pending {
+    /// Waits for the outputs, in the order in which they were asked for.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn wait(self) -> Result<Vec<Tensor>> {
+        let parts = self.download.wait()?;
+        parts.into_iter().zip(self.shapes).map(|(data, shape)| Tensor::new(shape, data)).collect()
+    }
+}
+
+impl Plan {
+    /// Plans `graph` so that a run gives `outputs` and makes every change of a slab that the graph has.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] where the adapter cannot hold it or no version of a kernel runs on it, with what would help.
+    pub fn new(gpu: &Gpu, graph: &Graph, outputs: &[Value], options: &PlanOptions) -> Result<Self> {
+        let caps = gpu.caps();
+        let steps = lower::lower(graph, outputs, options, caps)?;
+        let table = graph.param_table();
+        let slab = table.len() as u64 * 4;
+        if slab > caps.max_buffer {
+            return Err(Error::Plan {
+                message: format!("the parameters need {slab} bytes, the adapter's largest buffer is {}", caps.max_buffer),
+                hint: "a smaller model".into(),
+            });
+        }
+        let mut lowered = Vec::with_capacity(steps.steps.len());
+        let mut flops = 0;
+        for step in &steps.steps {
+            let inputs: Vec<_> = step.inputs.iter().map(|&item| steps.operand(item)).collect();
+            let outputs: Vec<_> = step.outputs.iter().map(|&item| steps.operand(item)).collect();
+            let call = Call { op: &*step.op, inputs: &inputs, outputs: &outputs, epilogue: step.epilogue, caps };
+            lowered.push((step.version.lower)(&call).map_err(|error| in_node(error, &step.name))?);
+            flops += call.flops();
+        }
+        let places = memory::place(&steps, &lowered, options.share, caps)?;
+        let staging = resident::staging_bytes(&steps);
+        let memory = memory::report(&steps, &lowered, &places, &table, staging);
+        if let Some(budget) = options.budget
+            && memory.total() > budget
+        {
+            return Err(Error::Plan {
+                message: format!("needs {memory}, but only {:.1} MiB are free", budget as f64 / f64::from(1 << 20)),
+                hint: "a smaller --batch, more --micro-batch parts, or a smaller --size".into(),
+            });
+        }
+        let state = Mutex::new(None);
+        Ok(Self { gpu: gpu.clone(), table, steps, lowered, places, memory, flops, state })
+    }
+
+    /// [`Plan::new`] with the default options.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn inference(gpu: &Gpu, graph: &Graph, outputs: &[Value]) -> Result<Self> {
+        Self::new(gpu, graph, outputs, &PlanOptions::default())
+    }
+
+    /// What it takes on the device.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Floating-point operations of one run, as the field counts them.
+    #[must_use]
+    pub fn flops(&self) -> u64 {
+        self.flops
+    }
+
+    /// Whether it reads the input `name`: what no output depends on is dropped.
+    #[must_use]
+    pub fn reads(&self, name: &str) -> bool {
+        self.steps.items.iter().any(|item| matches!(&item.home, lower::Home::Input(own) if own == name))
+    }
+
+    /// The number of dispatches of one run.
+    #[must_use]
+    pub fn dispatches(&self) -> usize {
+        self.lowered.iter().map(|lowered| lowered.launches.len()).sum()
+    }
+
+    /// Which version of each kernel runs (the first where shapes make them differ).
+    #[must_use]
+    pub fn versions(&self) -> &BTreeMap<&'static str, &'static str> {
+        &self.steps.versions
+    }
+
+    /// Runs once and waits for the outputs.
+    ///
+    /// # Errors
+    /// As [`Plan::submit`].
+    pub fn run(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Vec<Tensor>> {
+        self.submit(params, inputs)?.wait()
+    }
+
+    /// Starts a run and returns; the next may be started before its outputs are asked for.
+    ///
+    /// # Errors
+    /// [`Error::Name`] and [`Error::Shape`] for inputs that are missing, unknown or of another shape,
+    /// [`Error::OutOfMemory`] at the first run, [`Error::DeviceLost`].
+    pub fn submit(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Pending> {
+        self.with_resident(params, |resident| {
+            resident.upload(&self.steps, inputs)?;
+            resident.sequence(params)?.submit()?;
+            resident.download(&self.gpu, &self.steps, &self.places, params)
+        })
+    }
+
+    /// Allocates and compiles everything a run needs, so that the first run is as fast as the next.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::Shader`].
+    pub fn prepare(&self, params: &Params) -> Result<()> {
+        self.with_resident(params, |_| Ok(()))
+    }
+
+    /// Runs once and returns the time of every dispatch, labelled by node and shader.
+    ///
+    /// # Errors
+    /// As [`Plan::submit`]; [`Error::Adapter`] where the adapter takes no timestamps.
+    pub fn profile(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Vec<Timing>> {
+        self.with_resident(params, |resident| {
+            resident.upload(&self.steps, inputs)?;
+            resident.sequence(params)?.profile()
+        })
+    }
+
+    /// The gradients of the last run, by parameter, in PyTorch's layout.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] where the plan has no gradients or has not run.
+    pub fn gradients(&self) -> Result<Vec<(String, Tensor)>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffer = state.as_ref().and_then(|resident| resident.gradients.clone());
+        let none = || Error::Plan { message: "has no gradients".into(), hint: "run a training plan first".into() };
+        let values = self.gpu.read(&buffer.ok_or_else(none)?, 0, self.table.len())?;
+        let tensors = self.table.entries().iter().map(|entry| {
+            let packed = &values[entry.offset..entry.offset + entry.floats];
+            Ok((entry.name.clone(), Tensor::new(entry.shape.clone(), entry.layout.unpack(&entry.shape, packed))?))
+        });
+        tensors.collect()
+    }
+
+    fn with_resident<T>(&self, params: &Params, work: impl FnOnce(&mut Resident) -> Result<T>) -> Result<T> {
+        if *params.table() != self.table {
+            return Err(Error::Plan {
+                message: "the parameters belong to another model".into(),
+                hint: "make them with Params::new from a graph with the same parameters".into(),
+            });
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.is_none() {
+            *state = Some(Resident::new(&self.gpu, &self.steps, &self.places, &self.table)?);
+        }
+        let resident = state.as_mut().ok_or_else(|| Error::DeviceLost("the plan's memory is gone".into()))?;
+        resident.bind(&self.gpu, &self.steps, &self.lowered, &self.places, params)?;
+        work(resident)
+    }
+}
+
+/// An error of a node, with its place in the model.
+fn in_node(error: Error, name: &str) -> Error {
+    match error {
+        Error::Plan { message, hint } => Error::Plan { message: format!("{name}: {message}"), hint },
+        Error::Parameter { op, message } => Error::Parameter { op: format!("{name}: {op}"), message },
+        other => other,
+    }
+}
+
+/// Whether a slab belongs to the parameters rather than to a plan.
+fn shared(slab: &Slab) -> bool {
+    !matches!(slab, Slab::Gradients)
+}
