@@ -9,5 +9,7 @@ pub mod models;
 pub mod ops;
 pub mod plan;
 pub mod tensor;
+#[cfg(feature = "train")]
+pub mod train;
 pub use error::{Error, Result};
 pub use tensor::Tensor;
