@@ -1,3 +1,18 @@
-//! Training: the step as a graph, schedules, metrics, checkpoints, the loop.
+//! Training: schedules, metrics, early stopping, checkpoints that resume exactly, and the folder a run lives in.
 
+pub mod checkpoint;
+pub mod early;
+pub mod init;
+pub mod metrics;
+pub mod run_dir;
+pub mod schedule;
 pub mod step;
+mod table;
+
+pub use checkpoint::{Checkpoint, State};
+pub use early::{EarlyStopping, Goal, Progress};
+pub use init::{Init, Spread};
+pub use metrics::{ImageScores, SegmentationMeter, SegmentationScores};
+pub use run_dir::RunDir;
+pub use schedule::{Decay, Schedule};
+pub use table::{MetricsTable, Row};
