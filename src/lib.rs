@@ -6,6 +6,8 @@ pub mod error;
 pub mod gpu;
 pub mod graph;
 pub mod ops;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod tensor;
 pub use error::{Error, Result};
 pub use tensor::Tensor;

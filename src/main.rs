@@ -8,14 +8,23 @@ fn main() {
         for case in (room.cases)() {
             let k = kernel(case.op.kernel()).unwrap();
             for v in k.versions {
-                if !v.shader.contains(&filter) { continue; }
+                if !v.shader.contains(&filter) {
+                    continue;
+                }
                 let mut cs = vec![(case.clone(), false)];
-                if let Some(i) = case.integers() { if room.name.starts_with("conv") || room.name == "reduce" { cs.push((i, true)); } }
+                if let Some(i) = case.integers() {
+                    if room.name.starts_with("conv") || room.name == "reduce" {
+                        cs.push((i, true));
+                    }
+                }
                 for (c, exact) in cs {
                     match harness::check(&gpu, k, v, &c, exact) {
                         Ok(harness::Outcome::Passed(_)) => pass += 1,
                         Ok(harness::Outcome::Skipped(w)) => println!("skip {} {w}", v.shader),
-                        Err(e) => { fail += 1; println!("FAIL {e}\n"); }
+                        Err(e) => {
+                            fail += 1;
+                            println!("FAIL {e}\n");
+                        }
                     }
                 }
             }
