@@ -1,5 +1,7 @@
 //! nevus
 #![allow(dead_code)]
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "data")]
 pub mod data;
 pub mod error;

@@ -168,6 +168,6 @@ mod tests {
         assert!(small.add(&RgbImage::new(0, 0), "x").is_err());
         small.add(&RgbImage::new(1, 1), "漢字").unwrap();
         assert_eq!(small.finish().width(), 25);
-        sheet.finish();
+        let _ = sheet.finish();
     }
 }
