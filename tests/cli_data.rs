@@ -225,11 +225,18 @@ fn split_keeps_each_lesion_on_one_side() {
     let output = nevus(args.iter().chain(&["--json"]));
     assert_eq!(code(&output), 0, "{}", err(&output));
     let counts = json(&output);
-    assert_eq!(["train", "val", "test"].map(|s| counts["sides"][s]["images"].as_u64().unwrap()).iter().sum::<u64>(), 30);
+    assert_eq!(
+        ["train", "val", "test"].map(|s| counts["sides"][s]["images"].as_u64().unwrap()).iter().sum::<u64>(),
+        30
+    );
 
     let table = fs::read_to_string(dir.path().join("data/HAM10000_metadata.csv")).unwrap();
-    let lesions: BTreeMap<&str, &str> =
-        table.lines().skip(1).map(|row| row.split_once(',').unwrap()).map(|(l, r)| (r.split(',').next().unwrap(), l)).collect();
+    let lesions: BTreeMap<&str, &str> = table
+        .lines()
+        .skip(1)
+        .map(|row| row.split_once(',').unwrap())
+        .map(|(l, r)| (r.split(',').next().unwrap(), l))
+        .collect();
     let split = fs::read_to_string(&file).unwrap();
     let mut sides: BTreeMap<&str, &str> = BTreeMap::new();
     for row in split.lines().skip(1) {
