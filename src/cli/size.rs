@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// HEIGHTxWIDTH in pixels, each 1 to 65,536.
+/// `HEIGHTxWIDTH` in pixels, each 1 to 65,536.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SizeArg {
     /// Rows.

@@ -78,9 +78,10 @@ pub fn line_chart(chart: &LineChart) -> Result<String> {
         let (_, below) = area.split_vertically(40);
         let mut context = ChartBuilder::on(&below)
             .margin_right(28)
+            .margin_left(16)
             .margin_bottom(8)
             .x_label_area_size(44)
-            .y_label_area_size(76)
+            .y_label_area_size(72)
             .build_cartesian_2d(Ticks(left, right), Ticks(low, high))?;
         let label = style(14, INK, HPos::Center);
         context
@@ -197,8 +198,8 @@ fn heading(area: &Area, title: &str) -> Drawn {
     area.draw(&Text::new(shorten(title, 80), (20, 22), style(18, INK, HPos::Left)))
 }
 
-fn style(size: i32, color: RGBColor, side: HPos) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&color).pos(Pos::new(side, VPos::Center))
+fn style(points: i32, color: RGBColor, side: HPos) -> TextStyle<'static> {
+    ("sans-serif", points).into_font().color(&color).pos(Pos::new(side, VPos::Center))
 }
 
 /// Text without the control characters that XML forbids.
@@ -232,8 +233,8 @@ fn span(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 fn number(value: f64) -> String {
     let text = match value.abs() {
         v if v < 1e-12 => return "0".into(),
-        v if !(1e-3..1e6).contains(&v) => return format!("{value:.1e}").replace(".0e", "e"),
-        v if v < 0.1 => format!("{value:.4}"),
+        v if !(1e-4..1e6).contains(&v) => return format!("{value:.1e}").replace(".0e", "e"),
+        v if v < 0.1 => format!("{value:.5}"),
         v if v < 10.0 => format!("{value:.2}"),
         v if v < 1000.0 => format!("{value:.1}"),
         _ => return format!("{value:.0}"),
@@ -302,7 +303,10 @@ mod tests {
     #[test]
     fn ticks_are_round() {
         use plotters::coord::ranged1d::{BoldPoints, Ranged as _};
-        assert_eq!(Ticks(0.0, 1.0).key_points(BoldPoints(6)), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
-        assert_eq!([0.6000000000000001, 1e-4, 12.0, 2_000_000.0].map(number), ["0.6", "1e-4", "12", "2e6"]);
+        assert_eq!(Ticks(0.0, 1.0).key_points(BoldPoints(6)), [0.0, 0.2, 0.4, 0.600_000_000_000_000_1, 0.8, 1.0]);
+        assert_eq!(
+            [0.600_000_000_000_000_1, 8e-4, 2e-5, 12.0, 2_000_000.0].map(number),
+            ["0.6", "0.0008", "2e-5", "12", "2e6"]
+        );
     }
 }

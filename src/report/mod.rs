@@ -6,6 +6,7 @@
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
     reason = "pixels and counts: far below 2^24, and float-to-integer casts saturate"
 )]
 #![allow(clippy::missing_errors_doc, reason = "errors are described by the sentence before")]

@@ -3,7 +3,7 @@
 use font8x8::UnicodeFonts as _;
 use image::{Rgb, RgbImage, imageops};
 
-use super::{fit, shrink_photo};
+use super::{Outline, fit, outlines, scale_mask, shrink_photo};
 use crate::error::{Error, Result};
 
 const GROUND: Rgb<u8> = Rgb([250, 250, 248]);
@@ -58,14 +58,20 @@ impl Sheet {
     ///
     /// Fails where the sheet would grow too high, or the picture has no pixel.
     pub fn add(&mut self, image: &RgbImage, caption: impl Into<String>) -> Result<()> {
-        if (self.tiles.len() as u64 / u64::from(self.options.columns) + 1) * u64::from(self.cell_height())
-            > MAX_SIDE.into()
-        {
-            let message = format!("{} tiles are as many as fit", self.tiles.len());
-            return Err(Error::parameter("sheet", message));
+        self.add_outlined(image, &[], caption)
+    }
+
+    /// As [`Sheet::add`], with outlines that are drawn at the tile's size, where they stay visible. Masks of another
+    /// size than the picture are scaled to it.
+    pub fn add_outlined(&mut self, image: &RgbImage, lines: &[Outline], caption: impl Into<String>) -> Result<()> {
+        let rows = self.tiles.len() as u64 / u64::from(self.options.columns) + 1;
+        if rows * u64::from(self.cell_height()) > MAX_SIDE.into() {
+            return Err(Error::parameter("sheet", format!("{} tiles are as many as fit", self.tiles.len())));
         }
         let tile = shrink_photo(image, (self.options.tile_width, self.options.tile_height))?;
-        self.tiles.push((tile, caption.into()));
+        let masks: Vec<_> = lines.iter().map(|l| scale_mask(l.mask, tile.dimensions())).collect::<Result<_>>()?;
+        let lines: Vec<_> = masks.iter().zip(lines).map(|(mask, l)| Outline { mask, color: l.color }).collect();
+        self.tiles.push((outlines(&tile, &lines)?, caption.into()));
         Ok(())
     }
 

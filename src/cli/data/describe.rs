@@ -14,7 +14,8 @@ use crate::data::describe::{Depth, Description, describe};
 use crate::data::save::{write_atomic, write_png};
 use crate::data::{Dataset, DecodeLimits, Sample, read_mask, read_photo};
 use crate::error::{Error, Result};
-use crate::report::{Sheet, SheetOptions, bar_chart, overlay, pie_chart};
+use crate::report::overlay::FOUND;
+use crate::report::{Outline, Sheet, SheetOptions, bar_chart, pie_chart};
 
 /// Tiles on the grid of a class.
 const TILES: usize = 12;
@@ -100,8 +101,8 @@ fn grid(title: String, samples: &[&Sample], limits: &DecodeLimits, context: &Con
         // The description names those that cannot be read.
         let Ok(photo) = read_photo(&sample.image, limits) else { continue };
         let mask = sample.mask.as_ref().and_then(|mask| read_mask(mask, limits).ok());
-        let outlined = mask.and_then(|mask| overlay(&photo, &mask).ok());
-        sheet.add(outlined.as_ref().unwrap_or(&photo), &*sample.id)?;
+        let lines: Vec<Outline> = mask.iter().map(|mask| Outline { mask, color: FOUND }).collect();
+        sheet.add_outlined(&photo, &lines, &*sample.id)?;
     }
     Ok(sheet)
 }

@@ -41,7 +41,7 @@ fn fractions(text: &str) -> Result<[f64; 3], String> {
 }
 
 #[derive(Serialize)]
-struct Sides<'a> {
+struct Drawn<'a> {
     out: &'a Path,
     seed: u64,
     fractions: [f64; 3],
@@ -70,7 +70,7 @@ pub(super) fn run(args: &SplitArgs, context: &Context) -> Result<ExitCode> {
     }
     write_split(&out, &dataset.samples)?;
     let sides = Split::ALL.map(|side| (side, count(&dataset.side(side)))).into();
-    let result = Sides { out: &out, seed: args.seed, fractions: args.fractions, sides };
+    let result = Drawn { out: &out, seed: args.seed, fractions: args.fractions, sides };
     context.print(|| text(&result), &result)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -86,7 +86,7 @@ fn count(samples: &[Sample]) -> Side {
     Side { images: samples.len(), lesions: lesions.len(), classes }
 }
 
-fn text(result: &Sides) -> String {
+fn text(result: &Drawn) -> String {
     let mut text = String::new();
     for (split, side) in &result.sides {
         let classes: Vec<String> = side.classes.iter().map(|(name, count)| format!("{name} {count}")).collect();
