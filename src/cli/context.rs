@@ -4,7 +4,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{ArgAction, Args};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -81,8 +81,11 @@ impl Context {
     /// Where the system lets no handler be installed.
     pub fn catch_interrupts(&self) -> Result<()> {
         let cancel = Arc::clone(&self.cancel);
+        let mut first = None;
         let handler = move || {
-            if cancel.swap(true, Ordering::SeqCst) {
+            cancel.store(true, Ordering::SeqCst);
+            // Some senders signal the process and its group: that is one request, not two.
+            if first.get_or_insert_with(Instant::now).elapsed() > Duration::from_millis(300) {
                 std::process::exit(130);
             }
             eprintln!("\nstopping (again to end at once)");
