@@ -47,7 +47,9 @@ pub enum Error {
 
     // ---- gpu --------------------------------------------------------------------------------------------------
     /// No adapter answers, or none matches `--device`.
-    #[error("no GPU adapter {wanted}; found: {found} (hint: install a Vulkan driver, for a machine without a GPU Mesa's lavapipe: package mesa-vulkan-drivers)")]
+    #[error(
+        "no GPU adapter {wanted}; found: {found} (hint: install a Vulkan driver, for a machine without a GPU Mesa's lavapipe: package mesa-vulkan-drivers)"
+    )]
     NoAdapter {
         /// What was asked for.
         wanted: String,
@@ -79,7 +81,9 @@ pub enum Error {
         message: String,
     },
     /// Device memory ran out.
-    #[error("out of device memory: {label} needs {bytes} bytes (hint: a smaller --batch, --size, or more --micro-batch parts)")]
+    #[error(
+        "out of device memory: {label} needs {bytes} bytes (hint: a smaller --batch, --size, or more --micro-batch parts)"
+    )]
     OutOfMemory {
         /// What was being allocated.
         label: String,

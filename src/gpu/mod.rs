@@ -210,8 +210,11 @@ impl Gpu {
         let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
         let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let value = work();
-        let caught =
-            [pollster::block_on(validation.pop()), pollster::block_on(internal.pop()), pollster::block_on(memory.pop())];
+        let caught = [
+            pollster::block_on(validation.pop()),
+            pollster::block_on(internal.pop()),
+            pollster::block_on(memory.pop()),
+        ];
         match caught.into_iter().flatten().next() {
             Some(error) => {
                 if let Some(message) = lock(&self.0.fault.lost).clone() {

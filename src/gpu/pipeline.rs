@@ -61,7 +61,8 @@ impl Gpu {
             };
             std::thread::scope(|scope| {
                 let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-                let stopped = || Error::Validation { label: "pipelines".into(), message: "a compiler thread stopped".into() };
+                let stopped =
+                    || Error::Validation { label: "pipelines".into(), message: "a compiler thread stopped".into() };
                 workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| stopped())?)
             })?;
             if let Some(disk) = &self.0.pipelines.disk {
@@ -69,7 +70,8 @@ impl Gpu {
             }
         }
         let made = lock(&self.0.pipelines.made);
-        let absent = |key: &PipelineKey| Error::Shader { shader: key.shader.into(), message: "was not compiled".into() };
+        let absent =
+            |key: &PipelineKey| Error::Shader { shader: key.shader.into(), message: "was not compiled".into() };
         keys.iter().map(|key| made.get(key).cloned().ok_or_else(|| absent(key))).collect()
     }
 

@@ -102,7 +102,8 @@ impl Sequence {
         let uniforms = gpu.scoped("uniforms", size, || {
             let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let label = Some("uniforms");
-            let buffer = gpu.0.device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false });
+            let buffer =
+                gpu.0.device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false });
             if !blocks.is_empty() {
                 gpu.0.queue.write_buffer(&buffer, 0, &blocks);
             }
@@ -113,16 +114,16 @@ impl Sequence {
             let limit = gpu.caps().max_workgroups;
             if dispatch.workgroups.iter().any(|&n| n > limit) {
                 return Err(Error::Plan {
-                    message: format!("{}: {:?} workgroups, the adapter allows {limit} along an axis", dispatch.label, dispatch.workgroups),
+                    message: format!(
+                        "{}: {:?} workgroups, the adapter allows {limit} along an axis",
+                        dispatch.label, dispatch.workgroups
+                    ),
                     hint: "a smaller batch or size".into(),
                 });
             }
             let layout = gpu.bind_layout(dispatch.binds.len());
             let size = (dispatch.params.len() as u64).next_multiple_of(16);
-            let mut entries = vec![wgpu::BindGroupEntry {
-                binding: 0,
-                resource: binding(&uniforms, offset, size),
-            }];
+            let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: binding(&uniforms, offset, size) }];
             for (at, bind) in (1u32..).zip(&dispatch.binds) {
                 entries.push(wgpu::BindGroupEntry {
                     binding: at,

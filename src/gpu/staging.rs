@@ -63,7 +63,10 @@ impl Uploader {
         self.gpu.poll_until(None, || state.load(Ordering::Acquire) != BUSY)?;
         if slot.state.load(Ordering::Acquire) != MAPPED {
             self.gpu.health()?;
-            return Err(Error::Validation { label: "upload".into(), message: "a staging buffer cannot be mapped".into() });
+            return Err(Error::Validation {
+                label: "upload".into(),
+                message: "a staging buffer cannot be mapped".into(),
+            });
         }
         let map_error = |error| Error::Validation { label: "upload".into(), message: format!("{error}") };
         let mut at = 0u64;

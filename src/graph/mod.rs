@@ -131,8 +131,7 @@ impl Graph {
         }
         self.claim("parameter", name)?;
         let index = self.params.len();
-        let value =
-            self.value(ValueInfo { shape: shape.clone(), name: name.into(), source: Source::Param(index) });
+        let value = self.value(ValueInfo { shape: shape.clone(), name: name.into(), source: Source::Param(index) });
         self.params.push(ParamInfo { name: name.into(), shape, kind, value });
         Ok(value)
     }

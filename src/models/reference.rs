@@ -77,7 +77,9 @@ impl Case {
         let mut tensors = BTreeMap::new();
         for (name, view) in file.iter() {
             let data: Vec<f32> = match view.dtype() {
-                Dtype::F32 => view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+                Dtype::F32 => {
+                    view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+                }
                 Dtype::I64 => {
                     let word = |b: &[u8]| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
                     view.data().chunks_exact(8).map(|b| word(b) as f32).collect()
@@ -177,14 +179,18 @@ impl Case {
                 (0..inputs.len()).filter(|at| self.tensors.contains_key(&format!("grad_input.{at}"))).collect();
             let wrt: Vec<Value> = differentiable.iter().map(|&at| values[at]).collect();
             let sum = std::sync::Arc::new(crate::ops::pointwise::Add);
-            let gradients =
-                graph.gradients_from(&[(outputs[0], gradient)], &wrt, &(sum as std::sync::Arc<dyn crate::graph::Op>))?;
+            let gradients = graph.gradients_from(
+                &[(outputs[0], gradient)],
+                &wrt,
+                &(sum as std::sync::Arc<dyn crate::graph::Op>),
+            )?;
             for (at, gradient) in differentiable.into_iter().zip(gradients) {
                 let none = || Error::Mismatch(format!("input {at} got no gradient"));
                 wanted.push((format!("grad_input.{at}"), gradient.ok_or_else(none)?, 5e-5));
             }
         }
-        let expected = self.tensors.keys().filter(|name| name.starts_with("output.") || name.starts_with("grad_input."));
+        let expected =
+            self.tensors.keys().filter(|name| name.starts_with("output.") || name.starts_with("grad_input."));
         if expected.count() != wanted.len() {
             return Err(Error::Mismatch("the op gives fewer outputs than the case has".into()));
         }

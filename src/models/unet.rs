@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, ParamKind, Value};
-use crate::ops::conv2d::Conv2d;
 use crate::ops::conv_transpose2d::ConvTranspose2d;
+use crate::ops::conv2d::Conv2d;
 use crate::ops::dropout::Dropout;
 use crate::ops::max_pool2d::MaxPool2d;
 
@@ -49,7 +49,12 @@ impl UNet {
     /// # Errors
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
-        let bounds = [("base", self.base, 512), ("depth", self.depth, 8), ("input", self.input, 64), ("output", self.output, 64)];
+        let bounds = [
+            ("base", self.base, 512),
+            ("depth", self.depth, 8),
+            ("input", self.input, 64),
+            ("output", self.output, 64),
+        ];
         for (what, value, most) in bounds {
             if value == 0 || value > most {
                 return Err(Error::parameter("unet", format!("{what} is {value}, expected 1 to {most}")));
@@ -76,7 +81,8 @@ impl UNet {
         self.validate()?;
         let shape = graph.shape(x).to_vec();
         let multiple = self.multiple();
-        let fits = matches!(shape.as_slice(), &[_, c, h, w] if c == self.input && h % multiple == 0 && w % multiple == 0);
+        let fits =
+            matches!(shape.as_slice(), &[_, c, h, w] if c == self.input && h % multiple == 0 && w % multiple == 0);
         if !fits {
             let expected = format!("[n, {}, h, w] with h and w multiples of {multiple}", self.input);
             return Err(Error::shape("unet", "image", expected, &shape));
@@ -94,7 +100,8 @@ impl UNet {
             let channels = width(self.depth - 1 - at);
             let name = format!("up.{at}");
             let input = graph.shape(x)[1];
-            let weight = graph.param(&format!("{name}.upconv.weight"), [input, channels, 2, 2], ParamKind::ConvTranspose)?;
+            let weight =
+                graph.param(&format!("{name}.upconv.weight"), [input, channels, 2, 2], ParamKind::ConvTranspose)?;
             let bias = graph.param(&format!("{name}.upconv.bias"), [channels], ParamKind::Plain)?;
             let enlarged = graph.scoped(&format!("{name}.upconv"), |graph| {
                 graph.conv_transpose2d(ConvTranspose2d::upsampling(2)?, x, weight, Some(bias))
@@ -119,7 +126,9 @@ impl UNet {
             && self.dropout > 0.0
         {
             // The layer's name keys its mask.
-            let mixed = name.bytes().fold(key.seed ^ 0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+            let mixed = name
+                .bytes()
+                .fold(key.seed ^ 0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
             let op = Dropout { sample: key.sample, ..Dropout::new(self.dropout, mixed)? };
             first = graph.scoped(name, |graph| graph.dropout(op, first, key.step))?;
         }

@@ -122,7 +122,13 @@ pub fn direct(call: &Call<'_>, shader: &'static str, geometry: &Geometry, writes
 ///
 /// # Errors
 /// [`Error::Plan`] where an operand passes the adapter's limit.
-pub fn direct_weight(call: &Call<'_>, shader: &'static str, g: &Geometry, x_slot: Slot, y_slot: Slot) -> Result<Lowered> {
+pub fn direct_weight(
+    call: &Call<'_>,
+    shader: &'static str,
+    g: &Geometry,
+    x_slot: Slot,
+    y_slot: Slot,
+) -> Result<Lowered> {
     let all = 0..g.n;
     let (x, y) = (call.window(x_slot, &all), call.window(y_slot, &all));
     call.check(x.binding.len)?;
@@ -395,7 +401,10 @@ fn aligned_batches(call: &Call<'_>, slots: [Slot; 2], samples: usize) -> Result<
     let most = most / samples * samples;
     if most == 0 {
         return Err(Error::Plan {
-            message: format!("{}: {samples} samples of one partial sum pass the adapter's binding limit", call.op.kernel()),
+            message: format!(
+                "{}: {samples} samples of one partial sum pass the adapter's binding limit",
+                call.op.kernel()
+            ),
             hint: "a smaller --size, or --micro-batch".into(),
         });
     }

@@ -195,11 +195,13 @@ pub fn check(gpu: &Gpu, kernel: &Kernel, version: &Version, case: &Case, exact: 
     let mut worst = 0f64;
     for (got, expected) in got.iter().zip(&expected) {
         let expected: Tensor = expected.into();
-        worst = worst.max(match exact {
-            true => compare::exact(got, &expected).map(|()| 0.0),
-            false => compare::within(got, &expected, f64::from(scale), kernel.tolerance),
-        }
-        .map_err(named)?);
+        worst = worst.max(
+            match exact {
+                true => compare::exact(got, &expected).map(|()| 0.0),
+                false => compare::within(got, &expected, f64::from(scale), kernel.tolerance),
+            }
+            .map_err(named)?,
+        );
     }
     Ok(Outcome::Passed(worst))
 }

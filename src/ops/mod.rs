@@ -49,9 +49,9 @@ use crate::error::Result;
 use crate::graph::{Graph, Op, Value};
 
 pub use call::{Binding, Call, Launch, Lowered, Operand, Slot, Window, fold};
+pub use pointwise::as_epilogue;
 pub use room::{Attributes, Epilogue, Gradient, Kernel, Layouts, Requires, Room, ShaderInfo, Version};
 pub(crate) use twin::twin;
-pub use pointwise::as_epilogue;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 
 /// Every op of the engine.

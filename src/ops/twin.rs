@@ -5,7 +5,9 @@ use crate::graph::Op;
 use crate::tensor::Tensor;
 
 /// The number type of a twin: f32 to compare with a GPU, f64 for finite differences and tight bounds.
-pub trait Real: num_traits::Float + num_traits::NumAssign + std::iter::Sum + std::fmt::Debug + Send + Sync + 'static {
+pub trait Real:
+    num_traits::Float + num_traits::NumAssign + std::iter::Sum + std::fmt::Debug + Send + Sync + 'static
+{
     /// From an f64, rounded.
     fn of(value: f64) -> Self;
     /// To an f64.

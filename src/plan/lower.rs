@@ -73,7 +73,8 @@ pub(super) fn lower(graph: &Graph, outputs: &[Value], options: &PlanOptions, cap
     if options.rewrite {
         fuse_epilogues(graph, &mut calls, outputs);
     }
-    let mut lowering = Lowering { graph, options, caps, steps: Steps::default(), known: HashMap::new(), wanted: outputs };
+    let mut lowering =
+        Lowering { graph, options, caps, steps: Steps::default(), known: HashMap::new(), wanted: outputs };
     for (at, call) in calls.iter().enumerate() {
         lowering.call(call, &calls[at + 1..])?;
     }
@@ -123,7 +124,8 @@ fn reachable(graph: &Graph, outputs: &[Value]) -> Vec<Call> {
 fn fuse_epilogues(graph: &Graph, calls: &mut Vec<Call>, outputs: &[Value]) {
     let mut readers: HashMap<Value, usize> = HashMap::new();
     let placed = graph.placed_gradients().iter().map(|(_, value)| *value);
-    for value in calls.iter().flat_map(|call| call.inputs.iter().copied()).chain(outputs.iter().copied()).chain(placed) {
+    for value in calls.iter().flat_map(|call| call.inputs.iter().copied()).chain(outputs.iter().copied()).chain(placed)
+    {
         *readers.entry(value).or_default() += 1;
     }
     let mut at = 0;
@@ -210,9 +212,11 @@ impl Lowering<'_> {
     /// A new item for an output; a parameter's gradient is written straight to its place.
     fn new_item(&mut self, value: Value, layout: Layout) -> usize {
         let table = self.graph.param_table();
-        let placed = self.graph.placed_gradients().iter().find(|(param, placed)| {
-            *placed == value && table.entries()[*param].layout == layout
-        });
+        let placed = self
+            .graph
+            .placed_gradients()
+            .iter()
+            .find(|(param, placed)| *placed == value && table.entries()[*param].layout == layout);
         let home = placed.map_or(Home::Pool, |&(param, _)| Home::Slab(Slab::Gradients, table.entries()[param].offset));
         self.push_item(self.graph.shape(value).to_vec(), layout, home, self.graph.info(value).name.clone())
     }
@@ -314,7 +318,8 @@ fn choose(
     caps: &Caps,
 ) -> Result<(&'static Version, ops::Layouts)> {
     let allowed = |version: &&Version| {
-        !options.avoid.contains(version.shader) && options.only.get(kernel.name).is_none_or(|only| only == version.shader)
+        !options.avoid.contains(version.shader)
+            && options.only.get(kernel.name).is_none_or(|only| only == version.shader)
     };
     let versions: Vec<_> = match kernel.versions.iter().filter(allowed).collect::<Vec<_>>() {
         some if !some.is_empty() => some,

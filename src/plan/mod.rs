@@ -94,7 +94,10 @@ impl Plan {
         let slab = table.len() as u64 * 4;
         if slab > caps.max_buffer {
             return Err(Error::Plan {
-                message: format!("the parameters need {slab} bytes, the adapter's largest buffer is {}", caps.max_buffer),
+                message: format!(
+                    "the parameters need {slab} bytes, the adapter's largest buffer is {}",
+                    caps.max_buffer
+                ),
                 hint: "a smaller model".into(),
             });
         }

@@ -3,7 +3,9 @@
 use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
-use crate::ops::convolution::{self, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams};
+use crate::ops::convolution::{
+    self, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams,
+};
 use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version};
 
 use super::{Conv2d, Conv2dBackwardData, Conv2dBackwardWeight};
@@ -77,7 +79,13 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         layouts: weight_layouts,
         lower: |call| {
             let geometry = backward_weight(call)?;
-            convolution::direct_weight(call, "conv2d/backward_weight_1_direct", &geometry, Slot::Input(0), Slot::Input(1))
+            convolution::direct_weight(
+                call,
+                "conv2d/backward_weight_1_direct",
+                &geometry,
+                Slot::Input(0),
+                Slot::Input(1),
+            )
         },
     },
     Version {
@@ -99,7 +107,13 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(0), Slot::Input(1)];
-            convolution::weight_gradient(call, "conv2d/backward_weight_3_subgroup", &backward_weight(call)?, slots, true)
+            convolution::weight_gradient(
+                call,
+                "conv2d/backward_weight_3_subgroup",
+                &backward_weight(call)?,
+                slots,
+                true,
+            )
         },
     },
 ];

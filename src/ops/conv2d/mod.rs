@@ -94,7 +94,8 @@ impl Conv2d {
             let padded = size[axis] + 2 * self.padding[axis];
             let span = kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]).saturating_add(1);
             if kernel[axis] == 0 || span > padded {
-                let message = format!("kernel {name} is {span} with its dilation, but the padded input has only {padded}");
+                let message =
+                    format!("kernel {name} is {span} with its dilation, but the padded input has only {padded}");
                 return Err(Error::parameter("conv2d", message));
             }
             out[axis] = (padded - span) / self.stride[axis] + 1;
@@ -149,7 +150,8 @@ impl Op for Conv2d {
             _ => return Err(Error::parameter("conv2d", format!("takes 2 or 3 inputs, got {}", inputs.len()))),
         };
         if weight[1] != x[1] {
-            let expected = format!("[co, {}, kh, kw] for an input of {} channels (groups are not supported)", x[1], x[1]);
+            let expected =
+                format!("[co, {}, kh, kw] for an input of {} channels (groups are not supported)", x[1], x[1]);
             return Err(Error::shape("conv2d", "weight", expected, weight));
         }
         if let Some(bias) = inputs.get(2)

@@ -3,7 +3,9 @@
 use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
-use crate::ops::convolution::{self, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams};
+use crate::ops::convolution::{
+    self, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams,
+};
 use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version};
 
 use super::{ConvTranspose2d, ConvTranspose2dBackwardData, ConvTranspose2dBackwardWeight};
@@ -25,7 +27,9 @@ pub(super) const FORWARD: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         layouts: image_layouts,
-        lower: |call| convolution::gather(call, "conv_transpose2d/forward_2_tiled", &forward(call)?, Side::X, false, false),
+        lower: |call| {
+            convolution::gather(call, "conv_transpose2d/forward_2_tiled", &forward(call)?, Side::X, false, false)
+        },
     },
     Version {
         shader: "conv_transpose2d/forward_3_subgroup",
@@ -33,7 +37,9 @@ pub(super) const FORWARD: &[Version] = &[
         requires: BROADCAST,
         views: true,
         layouts: image_layouts,
-        lower: |call| convolution::gather(call, "conv_transpose2d/forward_3_subgroup", &forward(call)?, Side::X, true, false),
+        lower: |call| {
+            convolution::gather(call, "conv_transpose2d/forward_3_subgroup", &forward(call)?, Side::X, true, false)
+        },
     },
     Version {
         shader: "conv_transpose2d/forward_4_subpixel",
@@ -52,7 +58,14 @@ pub(super) const FORWARD: &[Version] = &[
         views: true,
         layouts: subpixel_layouts,
         lower: |call| {
-            convolution::gather(call, "conv_transpose2d/forward_5_subpixel_subgroup", &forward(call)?, Side::X, true, true)
+            convolution::gather(
+                call,
+                "conv_transpose2d/forward_5_subpixel_subgroup",
+                &forward(call)?,
+                Side::X,
+                true,
+                true,
+            )
         },
     },
 ];
@@ -64,26 +77,48 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         layouts: image_layouts,
-        lower: |call| convolution::direct(call, "conv_transpose2d/backward_data_1_direct", &backward_data(call)?, Side::Y),
+        lower: |call| {
+            convolution::direct(call, "conv_transpose2d/backward_data_1_direct", &backward_data(call)?, Side::Y)
+        },
     },
     Version {
         shader: "conv_transpose2d/backward_data_2_tiled",
-        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_data_2_tiled", fields: GatherParams::FIELDS }, TRANSPOSE],
+        shaders: &[
+            ShaderInfo { path: "conv_transpose2d/backward_data_2_tiled", fields: GatherParams::FIELDS },
+            TRANSPOSE,
+        ],
         requires: Requires::NOTHING,
         views: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv_transpose2d/backward_data_2_tiled", &backward_data(call)?, Side::Y, false, false)
+            convolution::gather(
+                call,
+                "conv_transpose2d/backward_data_2_tiled",
+                &backward_data(call)?,
+                Side::Y,
+                false,
+                false,
+            )
         },
     },
     Version {
         shader: "conv_transpose2d/backward_data_3_subgroup",
-        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_data_3_subgroup", fields: GatherParams::FIELDS }, TRANSPOSE],
+        shaders: &[
+            ShaderInfo { path: "conv_transpose2d/backward_data_3_subgroup", fields: GatherParams::FIELDS },
+            TRANSPOSE,
+        ],
         requires: BROADCAST,
         views: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv_transpose2d/backward_data_3_subgroup", &backward_data(call)?, Side::Y, true, false)
+            convolution::gather(
+                call,
+                "conv_transpose2d/backward_data_3_subgroup",
+                &backward_data(call)?,
+                Side::Y,
+                true,
+                false,
+            )
         },
     },
 ];
@@ -97,7 +132,13 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         layouts: weight_layouts,
         lower: |call| {
             let geometry = backward_weight(call)?;
-            convolution::direct_weight(call, "conv_transpose2d/backward_weight_1_direct", &geometry, Slot::Input(1), Slot::Input(0))
+            convolution::direct_weight(
+                call,
+                "conv_transpose2d/backward_weight_1_direct",
+                &geometry,
+                Slot::Input(1),
+                Slot::Input(0),
+            )
         },
     },
     Version {
@@ -108,18 +149,33 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(1), Slot::Input(0)];
-            convolution::weight_gradient(call, "conv_transpose2d/backward_weight_2_tiled", &backward_weight(call)?, slots, false)
+            convolution::weight_gradient(
+                call,
+                "conv_transpose2d/backward_weight_2_tiled",
+                &backward_weight(call)?,
+                slots,
+                false,
+            )
         },
     },
     Version {
         shader: "conv_transpose2d/backward_weight_3_subgroup",
-        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_weight_3_subgroup", fields: WeightParams::FIELDS }, SUM],
+        shaders: &[
+            ShaderInfo { path: "conv_transpose2d/backward_weight_3_subgroup", fields: WeightParams::FIELDS },
+            SUM,
+        ],
         requires: BROADCAST,
         views: true,
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(1), Slot::Input(0)];
-            convolution::weight_gradient(call, "conv_transpose2d/backward_weight_3_subgroup", &backward_weight(call)?, slots, true)
+            convolution::weight_gradient(
+                call,
+                "conv_transpose2d/backward_weight_3_subgroup",
+                &backward_weight(call)?,
+                slots,
+                true,
+            )
         },
     },
 ];

@@ -71,7 +71,10 @@ impl ConvTranspose2d {
     pub fn new(stride: [usize; 2], padding: [usize; 2], output_padding: [usize; 2]) -> Result<Self> {
         for (what, pair, least) in [("stride", stride, 1), ("padding", padding, 0)] {
             if pair.iter().any(|&v| v < least || v > 65_535) {
-                return Err(Error::parameter("conv_transpose2d", format!("{what} is {pair:?}, expected {least} to 65535")));
+                return Err(Error::parameter(
+                    "conv_transpose2d",
+                    format!("{what} is {pair:?}, expected {least} to 65535"),
+                ));
             }
         }
         if output_padding.iter().zip(&stride).any(|(add, stride)| add >= stride) {
@@ -150,7 +153,9 @@ impl Op for ConvTranspose2d {
             [x, weight] | [x, weight, _] => {
                 (four("conv_transpose2d", "input", x)?, four("conv_transpose2d", "weight", weight)?)
             }
-            _ => return Err(Error::parameter("conv_transpose2d", format!("takes 2 or 3 inputs, got {}", inputs.len()))),
+            _ => {
+                return Err(Error::parameter("conv_transpose2d", format!("takes 2 or 3 inputs, got {}", inputs.len())));
+            }
         };
         if weight[0] != x[1] {
             let expected = format!("[{}, co, kh, kw] for an input of {} channels", x[1], x[1]);
@@ -219,7 +224,13 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Parameter`] where the shapes do not go together.
-    pub fn conv_transpose2d(&mut self, op: ConvTranspose2d, x: Value, weight: Value, bias: Option<Value>) -> Result<Value> {
+    pub fn conv_transpose2d(
+        &mut self,
+        op: ConvTranspose2d,
+        x: Value,
+        weight: Value,
+        bias: Option<Value>,
+    ) -> Result<Value> {
         let inputs: Vec<Value> = [x, weight].into_iter().chain(bias).collect();
         self.push1(op, &inputs)
     }
@@ -227,6 +238,7 @@ impl Graph {
 
 fn from_case(graph: &mut Graph, _: &str, attributes: &Attributes<'_>, inputs: &[Value]) -> Result<Vec<Value>> {
     let pair = |key, default| attributes.pair(key, default);
-    let conv = ConvTranspose2d::new(pair("stride", [1; 2])?, pair("padding", [0; 2])?, pair("output_padding", [0; 2])?)?;
+    let conv =
+        ConvTranspose2d::new(pair("stride", [1; 2])?, pair("padding", [0; 2])?, pair("output_padding", [0; 2])?)?;
     Ok(vec![graph.push1(conv, inputs)?])
 }

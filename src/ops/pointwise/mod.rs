@@ -8,7 +8,7 @@ mod gradient;
 mod twin;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, GradientContext, Op, Value};
+use crate::graph::{GradientContext, Graph, Op, Value};
 
 use super::{Attributes, Epilogue, Gradient, Kernel, Room, twin as twin_of};
 

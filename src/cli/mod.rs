@@ -1,0 +1,90 @@
+//! The program `nevus`: one file a subcommand, flags in, exit code out.
+//!
+//! Results go to stdout, messages to stderr. The exit code is 0 where everything went well, 1 where something failed,
+//! 2 for wrong usage.
+
+mod context;
+mod data;
+mod devices;
+mod generate;
+mod size;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+pub use self::context::{Context, GlobalArgs};
+pub use self::size::SizeArg;
+use crate::error::{Error, Result};
+
+/// Outlines skin lesions on photographs, with a network that it trains itself, on any GPU and without CUDA.
+///
+/// What it says is no diagnosis.
+#[derive(Debug, Parser)]
+#[command(name = "nevus", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One line each: the arguments are in the file of its name, with `run` beside them.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Lists the GPU adapters, what they offer, and which one would be used
+    Devices(devices::DevicesArgs),
+    /// Looks at data sets, splits them, draws synthetic ones
+    #[command(subcommand)]
+    Data(data::DataCommand),
+    /// Prints a shell's completion script
+    Completions(generate::CompletionsArgs),
+    /// Prints the manual page, or writes one for every command
+    Man(generate::ManArgs),
+}
+
+impl Command {
+    fn run(&self, context: &Context) -> Result<ExitCode> {
+        match self {
+            Self::Devices(args) => devices::run(args, context),
+            Self::Data(command) => data::run(command, context),
+            Self::Completions(args) => generate::completions(args, context),
+            Self::Man(args) => generate::man(args, context),
+        }
+    }
+}
+
+/// Runs the program on the process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    let context = Context::new(global);
+    let ended = context.catch_interrupts().and_then(|()| command.run(&context));
+    ended.unwrap_or_else(|error| {
+        report(&error);
+        ExitCode::FAILURE
+    })
+}
+
+/// The program's arguments, as clap has them: what completions and manual pages are made from.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// One line that says what went wrong, and one that says what helps.
+fn report(error: &Error) {
+    let text = error.to_string();
+    match text.strip_suffix(')').and_then(|text| text.split_once(" (hint: ")) {
+        Some((message, hint)) => eprintln!("error: {message}\n hint: {hint}"),
+        None => eprintln!("error: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_arguments_do_not_contradict_each_other() {
+        super::command().debug_assert();
+    }
+}

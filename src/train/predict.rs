@@ -1,0 +1,142 @@
+//! A trained U-Net at work: photographs to probability maps.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::data::image::RgbImage;
+use crate::data::resize::{photo_tensor, resize_maps};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::graph::Graph;
+use crate::models::UNet;
+use crate::models::weights::Weights;
+use crate::plan::{Params, Plan, PlanOptions};
+use crate::tensor::Tensor;
+
+use super::step::Normalisation;
+
+/// A U-Net with its weights on a device, and the plans it has needed so far.
+#[derive(Debug)]
+pub struct Segmenter {
+    gpu: Gpu,
+    net: UNet,
+    normalisation: Normalisation,
+    size: [usize; 2],
+    threshold: f32,
+    params: Params,
+    plans: Mutex<HashMap<usize, Arc<Plan>>>,
+}
+
+impl Segmenter {
+    /// The U-Net that a weights file describes in its metadata.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where the metadata names no U-Net, or tensors are missing or of another shape.
+    pub fn new(gpu: &Gpu, weights: &Weights) -> Result<Self> {
+        let path = weights.path.clone().unwrap_or_default();
+        let meta = weights.meta()?;
+        let wrong = |message: String| Error::weights(&path, message);
+        let none = || wrong("its metadata describes no U-Net (nevus.architecture)".into());
+        let net: UNet = meta.architecture_as().map_err(wrong)?.ok_or_else(none)?;
+        let none = || wrong("its metadata has no input size (nevus.input_size)".into());
+        let (height, width) = meta.input_size.ok_or_else(none)?;
+        let three = |values: &[f32]| <[f32; 3]>::try_from(values).ok();
+        let normalisation = match &meta.normalisation {
+            None => Normalisation::default(),
+            Some(known) => match (three(&known.mean), three(&known.std)) {
+                (Some(mean), Some(std)) => Normalisation { mean, std },
+                _ => return Err(wrong("its normalisation has not three channels".into())),
+            },
+        };
+        let graph = Self::graph(&net, &normalisation, [height, width], 1)?.0;
+        let params = Params::new(gpu, &graph)?;
+        for entry in params.table().entries() {
+            params.set(&entry.name, weights.require(&entry.name, &entry.shape)?)?;
+        }
+        let threshold = meta.threshold.unwrap_or(0.5);
+        Ok(Self::with_params(gpu, net, normalisation, [height, width], params, threshold))
+    }
+
+    /// A U-Net whose parameters are on the device already, those of a training run for one.
+    #[must_use]
+    pub fn with_params(
+        gpu: &Gpu,
+        net: UNet,
+        normalisation: Normalisation,
+        size: [usize; 2],
+        params: Params,
+        threshold: f32,
+    ) -> Self {
+        Self { gpu: gpu.clone(), net, normalisation, size, threshold, params, plans: Mutex::default() }
+    }
+
+    fn graph(
+        net: &UNet,
+        normalisation: &Normalisation,
+        [h, w]: [usize; 2],
+        n: usize,
+    ) -> Result<(Graph, crate::graph::Value)> {
+        let mut graph = Graph::new();
+        let image = graph.input("image", [n, net.input, h, w])?;
+        let normalised = graph.normalize(image, &normalisation.mean, &normalisation.std)?;
+        let logits = net.build(&mut graph, normalised, None)?;
+        Ok((graph, logits))
+    }
+
+    /// Height and width that photographs are resized to.
+    #[must_use]
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    /// The probability from which a pixel counts as lesion, as the weights say; else 0.5.
+    #[must_use]
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn net(&self) -> &UNet {
+        &self.net
+    }
+
+    /// The plan for `n` images, made at its first use.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] where the adapter cannot hold it.
+    pub fn plan(&self, n: usize) -> Result<Arc<Plan>> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans.get(&n) {
+            return Ok(Arc::clone(plan));
+        }
+        let (graph, logits) = Self::graph(&self.net, &self.normalisation, self.size, n)?;
+        let plan = Arc::new(Plan::new(&self.gpu, &graph, &[logits], &PlanOptions::default())?);
+        plans.insert(n, Arc::clone(&plan));
+        Ok(plan)
+    }
+
+    /// Logits (n, 1, h, w) of images (n, 3, h, w) with values from 0 to 1, at the network's own size.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another size; [`Error::DeviceLost`], [`Error::OutOfMemory`].
+    pub fn logits(&self, images: &Tensor) -> Result<Tensor> {
+        let n = images.shape().first().copied().unwrap_or(0);
+        let mut outputs = self.plan(n)?.run(&self.params, &[("image", images)])?;
+        outputs.pop().ok_or_else(|| Error::Mismatch("the plan gave no output".into()))
+    }
+
+    /// Probabilities (1, 1, H, W) at a photograph's own size: its logits are enlarged, then taken through the sigmoid.
+    ///
+    /// # Errors
+    /// As [`Segmenter::logits`].
+    pub fn probabilities(&self, photo: &RgbImage) -> Result<Tensor> {
+        let [h, w] = self.size;
+        let logits = self.logits(&photo_tensor(photo, h, w)?)?;
+        let mut map = resize_maps(&logits, photo.height() as usize, photo.width() as usize)?;
+        for value in map.data_mut() {
+            *value = 1.0 / (1.0 + (-*value).exp());
+        }
+        Ok(map)
+    }
+}
