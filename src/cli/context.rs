@@ -171,3 +171,15 @@ impl Context {
 pub(super) fn to_json(object: &impl Serialize) -> Result<String> {
     serde_json::to_string_pretty(object).map_err(|error| Error::parameter("json", error.to_string()))
 }
+
+/// Bytes that a plan may take: what the system has free, where the device is the processor; else unknown.
+#[must_use]
+pub fn free_memory(gpu: &Gpu) -> Option<u64> {
+    if gpu.caps().adapter.device_type != crate::gpu::DeviceType::Cpu {
+        return None;
+    }
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}

@@ -8,6 +8,7 @@ mod data;
 mod devices;
 mod generate;
 mod size;
+mod train;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,9 @@ enum Command {
     /// Looks at data sets, splits them, draws synthetic ones
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Trains a network
+    #[command(subcommand)]
+    Train(train::TrainCommand),
     /// Prints a shell's completion script
     Completions(generate::CompletionsArgs),
     /// Prints the manual page, or writes one for every command
@@ -48,6 +52,7 @@ impl Command {
         match self {
             Self::Devices(args) => devices::run(args, context),
             Self::Data(command) => data::run(command, context),
+            Self::Train(command) => train::run(command, context),
             Self::Completions(args) => generate::completions(args, context),
             Self::Man(args) => generate::man(args, context),
         }

@@ -7,8 +7,10 @@ pub mod metrics;
 pub mod predict;
 pub mod run_dir;
 pub mod schedule;
+pub mod segment;
 pub mod step;
 mod table;
+pub mod validate;
 
 pub use checkpoint::{Checkpoint, State};
 pub use early::{EarlyStopping, Goal, Progress};

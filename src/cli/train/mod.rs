@@ -1,0 +1,23 @@
+//! `nevus train`.
+
+mod segment;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::Context;
+use crate::error::Result;
+
+/// What is trained.
+#[derive(Debug, Subcommand)]
+pub(super) enum TrainCommand {
+    /// Trains a U-Net on photographs and masks
+    Segment(Box<segment::SegmentArgs>),
+}
+
+pub(super) fn run(command: &TrainCommand, context: &Context) -> Result<ExitCode> {
+    match command {
+        TrainCommand::Segment(args) => segment::run(args, context),
+    }
+}

@@ -1,0 +1,311 @@
+//! `nevus train segment`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::cli::{Context, SizeArg};
+use crate::data::{Augment, Dataset, Sample, Split, dataset};
+use crate::error::{Error, Result};
+use crate::models::UNet;
+use crate::models::weights::Weights;
+use crate::report::{LineChart, Series, line_chart};
+use crate::train::segment::{Ended, Event, SegmentConfig, SegmentRun, Splits};
+use crate::train::step::{Loss, Normalisation, Optimizer};
+use crate::train::{Decay, MetricsTable, Schedule};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LossArg {
+    Bce,
+    Dice,
+    BceDice,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OptimizerArg {
+    Sgd,
+    Adamw,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ScheduleArg {
+    Constant,
+    Step,
+    Cosine,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AugmentArg {
+    /// Flips, rotation, scale, shift, colour, blur, hair
+    Strong,
+    /// The images as they are
+    None,
+}
+
+/// The defaults train well on HAM10000.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SegmentArgs {
+    /// The data: a HAM10000 folder, or images/ and masks/
+    data: PathBuf,
+    /// The run's folder: configuration, metrics, weights, checkpoint
+    #[arg(long, value_name = "RUN")]
+    out: PathBuf,
+    /// Go on with the run in --out
+    #[arg(long)]
+    resume: bool,
+    /// Weights to start from; what they lack, or have in another shape, keeps its fresh fill
+    #[arg(long, value_name = "WEIGHTS", conflicts_with = "resume")]
+    init: Option<PathBuf>,
+    /// Most epochs
+    #[arg(long, default_value_t = 30)]
+    epochs: u64,
+    /// End, with a checkpoint, after this many optimizer steps
+    #[arg(long)]
+    steps: Option<u64>,
+    /// Samples of one step
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    batch: u64,
+    /// Parts a batch is run in, one after the other, to save memory
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    micro_batch: u64,
+    /// The network's input
+    #[arg(long, default_value = "144x192")]
+    size: SizeArg,
+    /// Channels of the first level
+    #[arg(long, default_value_t = 16)]
+    base: usize,
+    /// Levels above the bottom
+    #[arg(long, default_value_t = 4)]
+    depth: usize,
+    /// Probability of dropping an activation between the two convolutions of a block
+    #[arg(long, default_value_t = 0.0)]
+    dropout: f32,
+    /// What is minimised
+    #[arg(long, value_enum, default_value_t = LossArg::BceDice)]
+    loss: LossArg,
+    /// How gradients become updates
+    #[arg(long, value_enum, default_value_t = OptimizerArg::Adamw)]
+    optimizer: OptimizerArg,
+    /// Learning rate
+    #[arg(long, default_value_t = 1e-3)]
+    lr: f32,
+    /// How the learning rate goes on after the warm-up
+    #[arg(long, value_enum, default_value_t = ScheduleArg::Cosine)]
+    schedule: ScheduleArg,
+    /// Steps of the warm-up
+    #[arg(long, default_value_t = 200)]
+    warmup: u64,
+    /// Weight decay
+    #[arg(long, default_value_t = 0.01)]
+    weight_decay: f32,
+    /// SGD's momentum
+    #[arg(long, default_value_t = 0.9)]
+    momentum: f32,
+    /// Norm that the gradient is clipped to; 0 for no clipping
+    #[arg(long, default_value_t = 1.0)]
+    clip: f32,
+    /// Share of the averaged weights that a step keeps
+    #[arg(long, default_value_t = 0.998)]
+    ema: f32,
+    /// What happens to the images
+    #[arg(long, value_enum, default_value_t = AugmentArg::Strong)]
+    augment: AugmentArg,
+    /// Epochs without a better IoU on val after which the run ends; 0 for never
+    #[arg(long, default_value_t = 10)]
+    patience: u64,
+    /// Measure an epoch on at most this many images of val
+    #[arg(long)]
+    val_limit: Option<usize>,
+    /// Keys everything that is drawn
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Licence of weights made from this data, for their metadata
+    #[arg(long, default_value = "as the training data's")]
+    license: String,
+}
+
+#[derive(Serialize)]
+struct Result_ {
+    ended: String,
+    run: PathBuf,
+    best_val_iou: Option<f64>,
+    best_epoch: Option<u64>,
+}
+
+pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
+    let splits = splits(args, context)?;
+    let init = args.init.as_ref().map(Weights::open).transpose()?;
+    let gpu = context.open_gpu()?;
+    let steps_per_epoch = (splits.train.len() as u64 / args.batch).max(1);
+    let config = config(args, steps_per_epoch, init.as_ref())?;
+    let budget = crate::cli::context::free_memory(&gpu);
+    let mut run = SegmentRun::open(&gpu, &config, &args.out, &splits, init.as_ref(), args.resume, budget)?;
+    let bar = context.progress("training", steps_per_epoch);
+    let mut timing: Option<Instant> = None;
+    let mut flops = 0u64;
+    let mut told = Instant::now();
+    let ended = run.train(args.steps, &context.cancel, &mut |event| match event {
+        Event::Start { parameters, memory, flops: work, steps, from } => {
+            flops = work;
+            context.say(format!(
+                "{parameters} parameters; a step is {:.1} GFLOP and takes {memory}; {steps} steps an epoch; from step {from}",
+                work as f64 / 1e9
+            ));
+            bar.set_length(steps);
+        }
+        Event::Step { epoch, done, step, loss, norm, images_per_second } => {
+            bar.set_position(done);
+            bar.set_message(format!("epoch {epoch} loss {loss:.4} {images_per_second:.1} images/s"));
+            let first = *timing.get_or_insert_with(Instant::now);
+            let plain = bar.is_hidden() && told.elapsed() > Duration::from_secs(30);
+            let rate = images_per_second / config.batch as f64;
+            if plain || (first.elapsed() > Duration::from_secs(5) && flops > 0) {
+                let epoch_minutes = steps_per_epoch as f64 / rate / 60.0;
+                let line = format!(
+                    "epoch {epoch} step {step} ({done}/{steps_per_epoch}): loss {loss:.4}, norm {norm:.3}, {images_per_second:.1} images/s, {:.1} GFLOP/s, {epoch_minutes:.1} min an epoch",
+                    flops as f64 * rate / 1e9
+                );
+                say(&bar, context, &line);
+                flops = if plain { flops } else { 0 };
+                told = Instant::now();
+            }
+            if flops == 0 && bar.is_hidden() {
+                flops = 1;
+            }
+        }
+        Event::Epoch { epoch, loss, val, improved } => {
+            let mark = if improved { ", best so far" } else { "" };
+            say(&bar, context, &format!(
+                "epoch {epoch}: loss {loss:.4}, val IoU {:.4} and Dice {:.4} at threshold {:.2} on {} images{mark}",
+                val.mean_iou, val.dice, val.threshold, val.images
+            ));
+            if let Err(error) = curves(&args.out) {
+                tracing::warn!(%error, "the curves were not drawn");
+            }
+        }
+    });
+    bar.finish_and_clear();
+    gpu.save_pipelines();
+    let ended = ended?;
+    let (_, rows) = MetricsTable::read(args.out.join("metrics.csv"))?;
+    let best = rows.iter().filter_map(|row| Some((row.epoch, (*row.values.get(1)?)?))).max_by(|a, b| a.1.total_cmp(&b.1));
+    let result = Result_ {
+        ended: format!("{ended:?}").to_lowercase(),
+        run: args.out.clone(),
+        best_val_iou: best.map(|best| best.1),
+        best_epoch: best.map(|best| best.0),
+    };
+    let text = || {
+        let how = match ended {
+            Ended::Finished => "finished",
+            Ended::Stopped => "stopped early",
+            Ended::Paused => "paused; --resume goes on",
+        };
+        let best = best.map_or_else(String::new, |(epoch, iou)| format!("; best val IoU {iou:.4} in epoch {epoch}"));
+        format!("{how}: {}{best}\n", args.out.display())
+    };
+    context.print(text, &result)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn say(bar: &ProgressBar, context: &Context, line: &str) {
+    bar.suspend(|| context.say(line));
+}
+
+fn splits(args: &SegmentArgs, context: &Context) -> Result<Splits> {
+    let mut data = Dataset::open(&args.data)?;
+    if !data.has_split() {
+        let sides = dataset::split_by_lesion(&data.samples, args.seed, [0.8, 0.1, 0.1])?;
+        for (sample, side) in data.samples.iter_mut().zip(sides) {
+            sample.split = Some(side);
+        }
+        context.say("the data has no split.csv: 80 % train, 10 % val, 10 % test were drawn by lesion");
+    }
+    let side = |split| -> Vec<Sample> {
+        data.side(split).into_iter().filter(|sample| sample.mask.is_some()).collect()
+    };
+    let (train, val) = (side(Split::Train), side(Split::Val));
+    context.say(format!(
+        "{}: {} images, {} with masks for train, {} for val",
+        args.data.display(),
+        data.samples.len(),
+        train.len(),
+        val.len()
+    ));
+    let name = args.data.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
+    let description = format!("{name}: {} images to train, {} to stop early on", train.len(), val.len());
+    Ok(Splits { train, val, description, licence: args.license.clone() })
+}
+
+fn config(args: &SegmentArgs, steps_per_epoch: u64, init: Option<&Weights>) -> Result<SegmentConfig> {
+    let total = steps_per_epoch.saturating_mul(args.epochs).max(args.warmup + 1);
+    let decay = match args.schedule {
+        ScheduleArg::Constant => Decay::Constant,
+        ScheduleArg::Step => Decay::Step { every: (total / 3).max(1), factor: 0.1 },
+        ScheduleArg::Cosine => Decay::Cosine { total, end: 0.0 },
+    };
+    let digest = |weights: &Weights| -> Result<String> {
+        let path = weights.path.clone().ok_or_else(|| Error::parameter("--init", "has no file"))?;
+        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
+        Ok(blake3::hash(&bytes).to_hex()[..32].to_owned())
+    };
+    Ok(SegmentConfig {
+        net: UNet { base: args.base, depth: args.depth, input: 3, output: 1, dropout: args.dropout },
+        normalisation: Normalisation::default(),
+        size: [args.size.height, args.size.width],
+        batch: args.batch as usize,
+        micro_batches: args.micro_batch as usize,
+        epochs: args.epochs,
+        loss: match args.loss {
+            LossArg::Bce => Loss::Bce,
+            LossArg::Dice => Loss::Dice,
+            LossArg::BceDice => Loss::BceDice,
+        },
+        optimizer: match args.optimizer {
+            OptimizerArg::Sgd => Optimizer::Sgd { momentum: args.momentum, weight_decay: args.weight_decay },
+            OptimizerArg::Adamw => Optimizer::Adamw { weight_decay: args.weight_decay },
+        },
+        schedule: Schedule { base: args.lr, warmup: args.warmup, decay },
+        clip: (args.clip > 0.0).then_some(args.clip),
+        ema: args.ema,
+        augment: match args.augment {
+            AugmentArg::Strong => Augment::default(),
+            AugmentArg::None => Augment::none(),
+        },
+        patience: args.patience,
+        val_limit: args.val_limit,
+        seed: args.seed,
+        init: init.map(digest).transpose()?,
+    })
+}
+
+/// Draws `loss.svg` and `iou.svg` from the run's table.
+fn curves(run: &std::path::Path) -> Result<()> {
+    let (columns, rows) = MetricsTable::read(run.join("metrics.csv"))?;
+    let series = |name: &str| {
+        let at = columns.iter().position(|column| column == name);
+        let point = |row: &crate::train::Row| Some((row.epoch as f64, row.values.get(at?).copied().flatten()?));
+        Series::new(name, rows.iter().filter_map(point).collect())
+    };
+    for (file, title, y, names) in [
+        ("loss.svg", "Training loss", "loss", &["loss"][..]),
+        ("iou.svg", "Validation", "mean IoU and Dice", &["val_iou", "val_dice"][..]),
+        ("lr.svg", "Learning rate", "learning rate", &["lr"][..]),
+    ] {
+        let chart = LineChart {
+            title: title.into(),
+            x: "epoch".into(),
+            y: y.into(),
+            y_range: None,
+            series: names.iter().map(|name| series(name)).collect(),
+        };
+        let path = run.join(file);
+        let svg = line_chart(&chart)?;
+        crate::data::save::write_atomic(&path, |out| out.write_all(svg.as_bytes()).map_err(Error::io(&path)))?;
+    }
+    Ok(())
+}
