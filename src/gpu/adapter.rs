@@ -54,7 +54,6 @@ const WANTED: &[(wgpu::Features, &str)] = &[
     (wgpu::Features::SUBGROUP, "subgroup"),
     (wgpu::Features::SHADER_INT64, "int64"),
     (wgpu::Features::TIMESTAMP_QUERY, "timestamp"),
-    (wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES, "timestamp-inside-passes"),
     (wgpu::Features::PIPELINE_CACHE, "pipeline-cache"),
 ];
 
@@ -144,7 +143,7 @@ pub(super) fn summary(
         backend: format!("{:?}", info.backend),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
         ids: (info.vendor, info.device),
-        max_binding: limits.max_storage_buffer_binding_size.into(),
+        max_binding: limits.max_storage_buffer_binding_size,
         max_buffer: limits.max_buffer_size,
         max_workgroup_memory: limits.max_compute_workgroup_storage_size,
         max_invocations: limits.max_compute_invocations_per_workgroup,
@@ -176,7 +175,6 @@ pub struct Caps {
     pub max_storage_bindings: u32,
     /// Whether time can be taken per dispatch.
     pub timestamps: bool,
-    pub(super) timestamps_inside: bool,
     pub(super) pipeline_cache: bool,
     pub(super) timestamp_period: f32,
 }
@@ -194,13 +192,12 @@ impl Caps {
             subgroup_exact: (low == high && low > 0).then_some(low),
             int64,
             wide_as_u64: int64 && adapter.device_type == DeviceType::Cpu,
-            max_binding: limits.max_storage_buffer_binding_size.into(),
+            max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,
             offset_alignment: u64::from(limits.min_storage_buffer_offset_alignment).max(256),
             max_workgroups: limits.max_compute_workgroups_per_dimension,
             max_storage_bindings: limits.max_storage_buffers_per_shader_stage,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
-            timestamps_inside: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
             pipeline_cache: features.contains(wgpu::Features::PIPELINE_CACHE),
             timestamp_period,
             adapter,

@@ -221,9 +221,9 @@ impl Case {
             params.table().entries().iter().map(|entry| (entry.name.clone(), entry.shape.clone())).collect();
         for (name, shape) in names {
             let len = shape.iter().product();
-            let factor = match shape.as_slice() {
-                &[i, _, kh, kw] if name.contains("upconv") => (6.0 / ((i * kh * kw) as f64 / 4.0)).sqrt(),
-                &[_, i, kh, kw] => (6.0 / (i * kh * kw) as f64).sqrt(),
+            let factor = match *shape.as_slice() {
+                [i, _, kh, kw] if name.contains("upconv") => (6.0 / ((i * kh * kw) as f64 / 4.0)).sqrt(),
+                [_, i, kh, kw] => (6.0 / (i * kh * kw) as f64).sqrt(),
                 _ => 0.1,
             };
             let data = hashed(&name, len, seed).into_iter().map(|v| (f64::from(v) * factor) as f32).collect();

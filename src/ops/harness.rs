@@ -23,6 +23,9 @@ pub struct Prepared {
     gpu: Gpu,
 }
 
+/// Operands in, operands out, and the dispatches of a call.
+pub type LoweredCall = (Vec<Operand>, Vec<Operand>, Lowered);
+
 /// The dispatches of a call of `version`, or why the version cannot run it.
 ///
 /// # Errors
@@ -33,7 +36,7 @@ pub fn lower(
     inputs: &[&[usize]],
     caps: &crate::gpu::Caps,
     epilogue: Option<Epilogue>,
-) -> Result<Result<(Vec<Operand>, Vec<Operand>, Lowered), String>> {
+) -> Result<Result<LoweredCall, String>> {
     if let Some(missing) = version.requires.missing(caps) {
         return Ok(Err(missing));
     }

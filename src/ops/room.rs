@@ -8,6 +8,12 @@ use crate::tensor::Tensor;
 use super::cases::Case;
 use super::{Call, Lowered, Twin};
 
+/// What appends a reference case's op to a graph.
+pub type FromCase = fn(&mut Graph, &str, &Attributes<'_>, &[Value]) -> Result<Vec<Value>>;
+
+/// The layouts of a call: the op, the shapes of inputs and outputs, and the layouts the inputs have now.
+pub type ChooseLayouts = fn(&dyn Op, &[&[usize]], &[&[usize]], &[Layout]) -> Option<Layouts>;
+
 /// An op's room.
 #[derive(Debug)]
 pub struct Room {
@@ -20,7 +26,7 @@ pub struct Room {
     /// Small crooked calls of every kernel, with one line of why.
     pub cases: fn() -> Vec<Case>,
     /// Appends the op of a reference case to a graph: its name, attributes and inputs; returns the outputs.
-    pub from_case: fn(&mut Graph, &str, &Attributes<'_>, &[Value]) -> Result<Vec<Value>>,
+    pub from_case: FromCase,
     /// Which kernels give the gradient.
     pub gradient: Gradient,
 }
@@ -71,7 +77,7 @@ pub struct Version {
     /// Whether operands may be channel ranges of a larger C4 value.
     pub views: bool,
     /// The layouts it takes for these shapes, given those the inputs have now; `None` where it cannot.
-    pub layouts: fn(&dyn Op, &[&[usize]], &[&[usize]], &[Layout]) -> Option<Layouts>,
+    pub layouts: ChooseLayouts,
     /// The dispatches of a call.
     pub lower: fn(&Call<'_>) -> Result<Lowered>,
 }

@@ -41,7 +41,6 @@ pub(super) struct Item {
 pub(super) struct Step {
     pub op: Arc<dyn Op>,
     pub name: String,
-    pub kernel: &'static Kernel,
     pub version: &'static Version,
     pub epilogue: Option<Epilogue>,
     pub inputs: Vec<usize>,
@@ -196,7 +195,6 @@ impl Lowering<'_> {
         self.steps.steps.push(Step {
             op: Arc::clone(&call.op),
             name: call.name.clone(),
-            kernel,
             version,
             epilogue: call.epilogue,
             inputs: input_items,
@@ -277,7 +275,7 @@ impl Lowering<'_> {
         let (version, _) = choose(kernel, &op, &[&shape], &[&shape], &[layout], self.options, self.caps)?;
         let item = self.push_item(shape, to, home, name.clone());
         let (op, epilogue) = (Arc::new(op) as Arc<dyn Op>, None);
-        self.steps.steps.push(Step { op, name, kernel, version, epilogue, inputs: vec![from], outputs: vec![item] });
+        self.steps.steps.push(Step { op, name, version, epilogue, inputs: vec![from], outputs: vec![item] });
         Ok(item)
     }
 
@@ -408,12 +406,12 @@ fn take_concat(steps: &mut Steps, at: usize, step: &Step) -> bool {
 fn take_slice(steps: &mut Steps, at: usize, step: &Step, start: usize) -> bool {
     let (source, part) = (step.inputs[0], step.outputs[0]);
     let c4 = steps.items[source].layout == Layout::C4;
-    if start % 4 != 0 || !c4 || !movable(steps, part, at) {
+    if !start.is_multiple_of(4) || !c4 || !movable(steps, part, at) {
         return false;
     }
     // The range ends where the source does or on a whole group, else its last group would hold foreign channels.
     let end = start + steps.items[part].shape[1];
-    if end % 4 != 0 && end != steps.items[source].shape[1] {
+    if !end.is_multiple_of(4) && end != steps.items[source].shape[1] {
         return false;
     }
     steps.items[part].within = Some((source, start));

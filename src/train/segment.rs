@@ -18,7 +18,9 @@ use crate::tensor::Tensor;
 use super::run_dir::config_hash;
 use super::step::{Loss, Normalisation, Optimizer, StepOptions, ema_slab};
 use super::validate::validate;
-use super::{Checkpoint, EarlyStopping, Goal, Init, MetricsTable, RunDir, Schedule, SegmentationScores, Segmenter, State};
+use super::{
+    Checkpoint, EarlyStopping, Goal, Init, MetricsTable, RunDir, Schedule, SegmentationScores, Segmenter, State,
+};
 
 /// Everything that decides what a run computes; `config.json` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,7 +146,8 @@ pub enum Ended {
 }
 
 /// The columns of `metrics.csv` after the epoch.
-pub const COLUMNS: &[&str] = &["loss", "val_iou", "val_iou_at_half", "val_dice", "threshold", "lr", "images_per_second", "seconds"];
+pub const COLUMNS: &[&str] =
+    &["loss", "val_iou", "val_iou_at_half", "val_dice", "threshold", "lr", "images_per_second", "seconds"];
 
 /// Seconds between two checkpoints inside an epoch.
 const SAVE_EVERY: u64 = 120;
@@ -314,7 +317,9 @@ impl<'a> SegmentRun<'a> {
             let next = if stop || self.state.batch >= batches { None } else { loader.next().transpose()? };
             let submitted = match &next {
                 None => None,
-                Some(batch) => Some((self.state.step + 1, self.submit(&batch.images, &batch.masks, self.state.step + 1)?)),
+                Some(batch) => {
+                    Some((self.state.step + 1, self.submit(&batch.images, &batch.masks, self.state.step + 1)?))
+                }
             };
             // The step before is asked for only now, while the device works on this one.
             if let Some((step, pending)) = running.take() {
@@ -322,8 +327,12 @@ impl<'a> SegmentRun<'a> {
                 partial.loss += f64::from(loss);
                 partial.steps += 1;
                 clock.1 += 1;
-                if clock.0.elapsed().as_secs_f64() > 2.0 || clock.2 == 0.0 {
-                    clock = (Instant::now(), 0, clock.1 as f64 * self.config.batch as f64 / clock.0.elapsed().as_secs_f64());
+                if clock.0.elapsed().as_secs_f64() > 5.0 || clock.2 == 0.0 {
+                    clock = (
+                        Instant::now(),
+                        0,
+                        clock.1 as f64 * self.config.batch as f64 / clock.0.elapsed().as_secs_f64(),
+                    );
                 }
                 let done = self.state.batch;
                 tell(Event::Step { epoch: self.state.epoch, done, step, loss, norm, images_per_second: clock.2 });
@@ -459,7 +468,10 @@ fn scalars(step: u64, pending: Pending) -> Result<(f32, f32)> {
     let outputs = pending.wait()?;
     let (loss, control) = (outputs[0].data()[0], outputs[1].data());
     if control[2] == 0.0 {
-        let message = format!("loss {loss}, gradient norm {}: the weights were left as they were (hint: a smaller --lr, or look at the images)", control[0]);
+        let message = format!(
+            "loss {loss}, gradient norm {}: the weights were left as they were (hint: a smaller --lr, or look at the images)",
+            control[0]
+        );
         return Err(Error::NotFinite { step, message });
     }
     Ok((loss, control[0]))

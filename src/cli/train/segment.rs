@@ -129,7 +129,7 @@ pub(in crate::cli) struct SegmentArgs {
 }
 
 #[derive(Serialize)]
-struct Result_ {
+struct Summary {
     ended: String,
     run: PathBuf,
     best_val_iou: Option<f64>,
@@ -147,7 +147,7 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let bar = context.progress("training", steps_per_epoch);
     let mut timing: Option<Instant> = None;
     let mut flops = 0u64;
-    let mut told = Instant::now();
+    let mut told: Option<Instant> = None;
     let ended = run.train(args.steps, &context.cancel, &mut |event| match event {
         Event::Start { parameters, memory, flops: work, steps, from } => {
             flops = work;
@@ -161,20 +161,19 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
             bar.set_position(done);
             bar.set_message(format!("epoch {epoch} loss {loss:.4} {images_per_second:.1} images/s"));
             let first = *timing.get_or_insert_with(Instant::now);
-            let plain = bar.is_hidden() && told.elapsed() > Duration::from_secs(30);
-            let rate = images_per_second / config.batch as f64;
-            if plain || (first.elapsed() > Duration::from_secs(5) && flops > 0) {
-                let epoch_minutes = steps_per_epoch as f64 / rate / 60.0;
+            // The first figure early, so that the length of the run is known; then, without a terminal, now and then.
+            let early = told.is_none() && first.elapsed() > Duration::from_secs(10);
+            let again = told.is_some_and(|told: Instant| bar.is_hidden() && told.elapsed() > Duration::from_secs(30));
+            if early || again {
+                told = Some(Instant::now());
+                let rate = images_per_second / config.batch as f64;
                 let line = format!(
-                    "epoch {epoch} step {step} ({done}/{steps_per_epoch}): loss {loss:.4}, norm {norm:.3}, {images_per_second:.1} images/s, {:.1} GFLOP/s, {epoch_minutes:.1} min an epoch",
-                    flops as f64 * rate / 1e9
+                    "epoch {epoch} step {step} ({done}/{steps_per_epoch}): loss {loss:.4}, norm {norm:.3}, \
+                     {images_per_second:.1} images/s, {:.1} GFLOP/s, {:.1} min an epoch",
+                    flops as f64 * rate / 1e9,
+                    steps_per_epoch as f64 / rate / 60.0
                 );
                 say(&bar, context, &line);
-                flops = if plain { flops } else { 0 };
-                told = Instant::now();
-            }
-            if flops == 0 && bar.is_hidden() {
-                flops = 1;
             }
         }
         Event::Epoch { epoch, loss, val, improved } => {
@@ -192,8 +191,9 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     gpu.save_pipelines();
     let ended = ended?;
     let (_, rows) = MetricsTable::read(args.out.join("metrics.csv"))?;
-    let best = rows.iter().filter_map(|row| Some((row.epoch, (*row.values.get(1)?)?))).max_by(|a, b| a.1.total_cmp(&b.1));
-    let result = Result_ {
+    let best =
+        rows.iter().filter_map(|row| Some((row.epoch, (*row.values.get(1)?)?))).max_by(|a, b| a.1.total_cmp(&b.1));
+    let result = Summary {
         ended: format!("{ended:?}").to_lowercase(),
         run: args.out.clone(),
         best_val_iou: best.map(|best| best.1),
@@ -225,9 +225,7 @@ fn splits(args: &SegmentArgs, context: &Context) -> Result<Splits> {
         }
         context.say("the data has no split.csv: 80 % train, 10 % val, 10 % test were drawn by lesion");
     }
-    let side = |split| -> Vec<Sample> {
-        data.side(split).into_iter().filter(|sample| sample.mask.is_some()).collect()
-    };
+    let side = |split| -> Vec<Sample> { data.side(split).into_iter().filter(|sample| sample.mask.is_some()).collect() };
     let (train, val) = (side(Split::Train), side(Split::Val));
     context.say(format!(
         "{}: {} images, {} with masks for train, {} for val",

@@ -92,7 +92,7 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
         }
         lowered.launches.push(launch);
     };
-    if dense && whole && !(packed && !c.is_multiple_of(4)) {
+    if dense && whole && (!packed || c.is_multiple_of(4)) {
         let all = 0..output.shape.first().copied().unwrap_or(1);
         let windows: Vec<_> = slots.iter().map(|&slot| call.window(slot, &all)).collect();
         push(&windows, 1, output.floats());
