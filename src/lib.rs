@@ -4,6 +4,51 @@
 //! Each layer knows those above it in this list and none below: [`error`], [`tensor`], [`gpu`], [`graph`], [`ops`],
 //! [`plan`], [`models`], `data`, `train`, `report`, `cli`. The last four are features, on by default; without them the
 //! crate is the engine alone.
+//!
+//! ```
+//! use nevus::{Gpu, GpuOptions, Graph, Params, Plan, Tensor, models::UNet};
+//!
+//! # fn main() -> nevus::Result<()> {
+//! # let gpu = match Gpu::new(&GpuOptions::default()) {
+//! #     Err(nevus::Error::NoAdapter { .. }) => return Ok(()),
+//! #     other => other?,
+//! # };
+//! let mut graph = Graph::new();
+//! let x = graph.input("image", [1, 3, 16, 24])?;
+//! let net = UNet { base: 4, depth: 2, ..UNet::default() };
+//! let logits = net.build(&mut graph, x, None)?;
+//! let params = Params::new(&gpu, &graph)?;
+//! let plan = Plan::inference(&gpu, &graph, &[logits])?;
+//! assert!(plan.memory().total() > 0);
+//! let outputs = plan.run(&params, &[("image", &Tensor::zeros([1, 3, 16, 24]))])?;
+//! assert_eq!(outputs[0].shape(), [1, 1, 16, 24]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A host that has a device already hands it in:
+//!
+//! ```
+//! use nevus::gpu::wgpu;
+//! use nevus::{Gpu, Graph, Params, Plan, Tensor};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+//! let adapter = pollster::block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()));
+//! # let Ok(adapter) = adapter else { return Ok(()) };
+//! # let adapter: Result<_, wgpu::RequestAdapterError> = Ok(adapter);
+//! let (device, queue) = pollster::block_on(adapter?.request_device(&wgpu::DeviceDescriptor::default()))?;
+//! let gpu = Gpu::from_wgpu(device, queue)?;
+//! let mut graph = Graph::new();
+//! let x = graph.input("x", [2, 3])?;
+//! let y = graph.relu(x)?;
+//! let plan = Plan::inference(&gpu, &graph, &[y])?;
+//! let x = Tensor::new([2, 3], vec![-1.0, 2.0, -3.0, 4.0, -5.0, 6.0])?;
+//! let outputs = plan.run(&Params::new(&gpu, &graph)?, &[("x", &x)])?;
+//! assert_eq!(outputs[0].data(), [0.0, 2.0, 0.0, 4.0, 0.0, 6.0]);
+//! # Ok(())
+//! # }
+//! ```
 
 #![deny(missing_docs)]
 
@@ -22,6 +67,11 @@ pub mod report;
 pub mod tensor;
 #[cfg(feature = "train")]
 pub mod train;
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub use error::{Error, Result};
 pub use gpu::{Gpu, GpuOptions};
