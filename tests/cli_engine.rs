@@ -2,15 +2,16 @@
 //! Without an adapter the tests that need one say so and pass.
 #![cfg(feature = "cli")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::Command;
-use nevus::Graph;
 use nevus::models::{Meta, Precision, UNet, Weights};
-use nevus::tensor::Tensor;
+use nevus::plan::avoid;
 use nevus::train::Init;
+use nevus::{Gpu, GpuOptions, Graph, Tensor};
 use serde_json::Value;
 
 fn nevus<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
@@ -104,12 +105,35 @@ fn check_takes_a_wrong_reference_case_for_a_failure() {
 }
 
 #[test]
+fn what_check_found_wrong_is_avoided_until_it_passes() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let gpu = Gpu::new(&GpuOptions::default()).unwrap();
+    let bad = BTreeSet::from(["relu_that_never_was".to_owned(), "dropout/forward_2_wide".to_owned()]);
+    avoid::record(&gpu, dir.path(), &bad).unwrap();
+    assert_eq!(avoid::known_bad(&gpu, dir.path()), bad);
+    let cache = text(dir.path());
+    let small = ["--batch", "1", "--size", "16x16", "--base", "4", "--repeat", "1", "--cache-dir", &cache];
+    let done = nevus(["bench", "unet"].into_iter().chain(small));
+    assert!(code(&done) == 0 && err(&done).contains("dropout/forward_2_wide"), "{}", err(&done));
+    assert_eq!(code(&nevus(["check", "dropout", "--cache-dir", &cache])), 0);
+    assert_eq!(avoid::known_bad(&gpu, dir.path()), BTreeSet::from(["relu_that_never_was".to_owned()]));
+    avoid::record(&gpu, dir.path(), &BTreeSet::new()).unwrap();
+    assert!(!avoid::file(&gpu, dir.path()).exists());
+    fs::write(avoid::file(&gpu, dir.path()), b"{").unwrap();
+    assert!(avoid::known_bad(&gpu, dir.path()).is_empty());
+}
+
+#[test]
 fn segment_goes_on_after_a_broken_photograph() {
     if !adapter() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let (photos, weights, results) = (dir.path().join("photos"), dir.path().join("w.safetensors"), dir.path().join("out"));
+    let (photos, weights, results) =
+        (dir.path().join("photos"), dir.path().join("w.safetensors"), dir.path().join("out"));
     phantoms(&photos, "2");
     fs::write(photos.join("broken.jpg"), b"no photograph").unwrap();
     tiny(&weights, 0.5);
