@@ -12,8 +12,10 @@ use serde::Serialize;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
+use crate::data::save::write_atomic;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuOptions};
+use crate::plan::{PlanOptions, avoid};
 
 /// The flags that every command takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -23,8 +25,9 @@ pub struct GlobalArgs {
     #[arg(long, global = true, value_name = "DEVICE")]
     pub device: Option<String>,
     /// Print one JSON object on stdout in place of text
-    #[arg(long, global = true)]
-    pub json: bool,
+    // A command whose `--json` takes a FILE has an argument of this id and type of its own; "-" stands for stdout.
+    #[arg(long, global = true, num_args = 0, default_missing_value = "-")]
+    pub json: Option<PathBuf>,
     /// Say more on stderr; twice, or three times, for more still
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
@@ -50,8 +53,10 @@ pub struct GlobalArgs {
 pub struct Context {
     /// The flags.
     pub global: GlobalArgs,
-    /// Whether results are one JSON object.
+    /// Whether results are one JSON object on stdout.
     pub json: bool,
+    /// The file that a command which can writes its JSON object to, beside the text on stdout.
+    pub json_file: Option<PathBuf>,
     /// Set when Ctrl-C asks to stop; what runs long looks at it.
     pub cancel: Arc<AtomicBool>,
 }
@@ -72,7 +77,9 @@ impl Context {
         let targets = Targets::new().with_target("nevus", own).with_default(others);
         // A second context in one process keeps the first one's messages.
         let _ = tracing_subscriber::registry().with(layer).with(targets).try_init();
-        Self { json: global.json, global, cancel: Arc::new(AtomicBool::new(false)) }
+        let json = global.json.as_ref().is_some_and(|target| target.as_os_str() == "-");
+        let json_file = global.json.clone().filter(|_| !json);
+        Self { json, json_file, global, cancel: Arc::new(AtomicBool::new(false)) }
     }
 
     /// Makes Ctrl-C ask for an end; a second one ends the process at once.
@@ -119,6 +126,19 @@ impl Context {
         Ok(gpu)
     }
 
+    /// How plans for `gpu` are made: without the versions that `nevus check` found wrong on it, which it says.
+    #[must_use]
+    pub fn plan_options(&self, gpu: &Gpu) -> PlanOptions {
+        let options = self.gpu_options();
+        let (None, Some(folder)) = (options.shaders, options.cache) else { return PlanOptions::default() };
+        let avoid = avoid::known_bad(gpu, &folder);
+        if !avoid.is_empty() {
+            let names: Vec<&str> = avoid.iter().map(String::as_str).collect();
+            tracing::warn!("not used on this adapter, for nevus check found them wrong: {}", names.join(", "));
+        }
+        PlanOptions { avoid, ..PlanOptions::default() }
+    }
+
     /// Says something on stderr that is no result.
     pub fn say(&self, message: impl AsRef<str>) {
         eprintln!("{}", message.as_ref());
@@ -130,6 +150,18 @@ impl Context {
     /// Where stdout cannot be written.
     pub fn print(&self, text: impl FnOnce() -> String, object: &impl Serialize) -> Result<()> {
         if self.json { self.print_json(object) } else { self.print_text(&text()) }
+    }
+
+    /// [`Context::print`], and writes the object to the file of `--json FILE`.
+    ///
+    /// # Errors
+    /// Where the file or stdout cannot be written.
+    pub fn print_or_write(&self, text: impl FnOnce() -> String, object: &impl Serialize) -> Result<()> {
+        if let Some(path) = &self.json_file {
+            let json = to_json(object)?;
+            write_atomic(path, |out| writeln!(out, "{json}").map_err(Error::io(path)))?;
+        }
+        self.print(text, object)
     }
 
     /// Prints one JSON object on stdout.

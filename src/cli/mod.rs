@@ -3,11 +3,18 @@
 //! Results go to stdout, messages to stderr. The exit code is 0 where everything went well, 1 where something failed,
 //! 2 for wrong usage.
 
+mod bench;
+mod check;
 mod context;
 mod data;
 mod devices;
+mod eval;
 mod generate;
+mod model;
+mod segment;
 mod size;
+mod table;
+mod weights;
 mod train;
 
 use std::process::ExitCode;
@@ -38,6 +45,19 @@ enum Command {
     /// Looks at data sets, splits them, draws synthetic ones
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Outlines the lesions on photographs
+    Segment(segment::SegmentArgs),
+    /// Measures weights on a data set
+    #[command(subcommand)]
+    Eval(eval::EvalCommand),
+    /// Runs every version of every kernel on this adapter against its twin, and against reference cases
+    Check(check::CheckArgs),
+    /// Times a network on this adapter
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
+    /// Looks at weights files, converts and compares them
+    #[command(subcommand)]
+    Weights(weights::WeightsCommand),
     /// Trains a network
     #[command(subcommand)]
     Train(train::TrainCommand),
@@ -52,6 +72,11 @@ impl Command {
         match self {
             Self::Devices(args) => devices::run(args, context),
             Self::Data(command) => data::run(command, context),
+            Self::Eval(command) => eval::run(command, context),
+            Self::Bench(command) => bench::run(command, context),
+            Self::Check(args) => check::run(args, context),
+            Self::Segment(args) => segment::run(args, context),
+            Self::Weights(command) => weights::run(command, context),
             Self::Train(command) => train::run(command, context),
             Self::Completions(args) => generate::completions(args, context),
             Self::Man(args) => generate::man(args, context),

@@ -3,6 +3,7 @@
 pub(crate) mod durable;
 pub mod hashed;
 pub mod reference;
+pub mod shipped;
 pub mod unet;
 pub mod weights;
 

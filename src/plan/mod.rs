@@ -1,6 +1,7 @@
 //! From a graph to something that runs: rewrites, layouts, which version of a kernel runs where, lifetimes to places in
 //! pools, memory known before any is taken, and dispatches cut to the adapter's limits.
 
+pub mod avoid;
 mod lower;
 mod memory;
 mod params;

@@ -24,6 +24,7 @@ pub struct Segmenter {
     size: [usize; 2],
     threshold: f32,
     params: Params,
+    options: PlanOptions,
     plans: Mutex<HashMap<usize, Arc<Plan>>>,
 }
 
@@ -67,7 +68,22 @@ impl Segmenter {
         params: Params,
         threshold: f32,
     ) -> Self {
-        Self { gpu: gpu.clone(), net, normalisation, size, threshold, params, plans: Mutex::default() }
+        Self {
+            gpu: gpu.clone(),
+            net,
+            normalisation,
+            size,
+            threshold,
+            params,
+            options: PlanOptions::default(),
+            plans: Mutex::default(),
+        }
+    }
+
+    /// The same with plans made in another way: one that avoids versions which are wrong on the adapter, say.
+    #[must_use]
+    pub fn planned(self, options: PlanOptions) -> Self {
+        Self { options, plans: Mutex::default(), ..self }
     }
 
     fn graph(
@@ -111,7 +127,7 @@ impl Segmenter {
             return Ok(Arc::clone(plan));
         }
         let (graph, logits) = Self::graph(&self.net, &self.normalisation, self.size, n)?;
-        let plan = Arc::new(Plan::new(&self.gpu, &graph, &[logits], &PlanOptions::default())?);
+        let plan = Arc::new(Plan::new(&self.gpu, &graph, &[logits], &self.options)?);
         plans.insert(n, Arc::clone(&plan));
         Ok(plan)
     }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::classes::{Classes, DX};
 pub use self::split::{SPLIT_FILE, Split, apply_split, read_split, split_by_lesion, write_split};
+pub(crate) use self::walk::{images, stem};
 use crate::error::{Error, Result};
 
 /// One photograph and what is known about it.

@@ -29,7 +29,7 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// All image files below a folder, sorted by path.
-pub(super) fn images(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn images(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open = vec![(folder.to_path_buf(), 0)];
     while let Some((folder, depth)) = open.pop() {
@@ -48,7 +48,7 @@ pub(super) fn images(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The file's name without its ending.
-pub(super) fn stem(path: &Path) -> String {
+pub(crate) fn stem(path: &Path) -> String {
     path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

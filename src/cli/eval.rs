@@ -1,0 +1,241 @@
+//! `nevus eval …`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Subcommand, ValueEnum};
+use image::{GrayImage, Luma};
+use serde::Serialize;
+
+use super::table::table;
+use super::{Context, model};
+use crate::data::resize::resize_maps;
+use crate::data::save::write_png;
+use crate::data::{Dataset, DecodeLimits, LoaderOptions, Sample, Source, Split, read_mask, read_photo};
+use crate::error::{Error, Result};
+use crate::models::Weights;
+use crate::report::overlay::{FOUND, REFERENCE};
+use crate::report::{Outline, Sheet, SheetOptions};
+use crate::tensor::Tensor;
+use crate::train::{ImageScores, SegmentationMeter, SegmentationScores, Segmenter};
+
+/// How many of the worst photographs are named.
+const WORST: usize = 10;
+
+/// The commands below `nevus eval`.
+#[derive(Debug, Subcommand)]
+pub(super) enum EvalCommand {
+    /// Measures outlines against the masks of a data set
+    Segment(SegmentArgs),
+}
+
+/// Flags of `nevus eval segment`.
+#[derive(Debug, Args)]
+pub(super) struct SegmentArgs {
+    /// The data set's folder
+    data: PathBuf,
+    /// The weights; without it those that come with nevus
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Which side of the split; without it test where the data set has a split, else all
+    #[arg(long, value_enum, value_name = "SIDE")]
+    split: Option<Side>,
+    /// The probability from which a pixel counts as lesion, or `auto` for the best one on this very data; without it
+    /// that of the weights
+    #[arg(long, value_name = "T|auto", value_parser = threshold)]
+    threshold: Option<Threshold>,
+    /// Write the figures as one JSON object into FILE; without FILE print it on stdout in place of text
+    #[arg(id = "json", long = "json", value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    json: Option<PathBuf>,
+    /// Write a contact sheet (PNG) of the worst photographs: found in cyan, the reference in yellow
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+    /// Photographs in one batch
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: u16,
+    /// Only the first N photographs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Side {
+    Train,
+    Val,
+    Test,
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Threshold {
+    Auto,
+    At(f32),
+}
+
+fn threshold(text: &str) -> Result<Threshold, String> {
+    let expected = |message| format!("{message}, or auto");
+    if text == "auto" { Ok(Threshold::Auto) } else { model::probability(text).map(Threshold::At).map_err(expected) }
+}
+
+/// The flat object of `--json`.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    scores: SegmentationScores,
+    seconds: f64,
+    device: String,
+    weights: PathBuf,
+    split: &'static str,
+    /// Photographs of this side that have no mask and were left out.
+    without_mask: usize,
+}
+
+pub(super) fn run(command: &EvalCommand, context: &Context) -> Result<ExitCode> {
+    match command {
+        EvalCommand::Segment(args) => segment(args, context),
+    }
+}
+
+fn segment(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
+    let dataset = Dataset::open(&args.data)?;
+    let (split, samples) = side(&dataset, args.split)?;
+    let all = samples.len();
+    let mut samples: Vec<Sample> = samples.into_iter().filter(|sample| sample.mask.is_some()).collect();
+    let without_mask = all - samples.len();
+    if samples.is_empty() {
+        return Err(Error::data(&args.data, format!("no photograph of the side {split} has a mask")));
+    }
+    if without_mask > 0 {
+        tracing::warn!("{without_mask} of {all} photographs have no mask and are left out");
+    }
+    samples.truncate(args.limit.map_or(usize::MAX, |limit| limit as usize));
+    let path = model::unet_file(args.weights.as_ref(), context)?;
+    let weights = Weights::open(&path)?;
+    let gpu = context.open_gpu()?;
+    let segmenter = model::segmenter(&gpu, &path, &weights, context)?;
+    let mut meter = match args.threshold {
+        Some(Threshold::Auto) => SegmentationMeter::percents(),
+        Some(Threshold::At(threshold)) => SegmentationMeter::new(&[threshold])?,
+        None => SegmentationMeter::new(&[segmenter.threshold()])?,
+    };
+    let start = Instant::now();
+    measure(&segmenter, &samples, usize::from(args.batch), &mut meter, context)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let scores = meter.best()?;
+    if args.threshold == Some(Threshold::Auto) {
+        tracing::warn!(
+            "the threshold {} was chosen on the data it is measured on: the figures flatter",
+            scores.threshold
+        );
+    }
+    if let Some(file) = &args.sheet {
+        write_png(file, &sheet(&segmenter, &samples, &scores, context)?.finish())?;
+    }
+    let report = Report { scores, seconds, device: gpu.caps().describe(), weights: path, split, without_mask };
+    context.print_or_write(|| text(&report), &report)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The samples that are asked for, and what to call them.
+fn side(dataset: &Dataset, wanted: Option<Side>) -> Result<(&'static str, Vec<Sample>)> {
+    let wanted = wanted.unwrap_or(if dataset.has_split() { Side::Test } else { Side::All });
+    let split = match wanted {
+        Side::All => return Ok(("all", dataset.samples.clone())),
+        Side::Train => Split::Train,
+        Side::Val => Split::Val,
+        Side::Test => Split::Test,
+    };
+    let samples = dataset.side(split);
+    if samples.is_empty() {
+        let name = split.name();
+        let hint = if dataset.has_split() { "--split all" } else { "nevus data split, or --split all" };
+        return Err(Error::data(&dataset.root, format!("no photograph is on the side {name} (hint: {hint})")));
+    }
+    Ok((split.name(), samples))
+}
+
+fn measure(
+    segmenter: &Segmenter,
+    samples: &[Sample],
+    batch: usize,
+    meter: &mut SegmentationMeter,
+    context: &Context,
+) -> Result<()> {
+    let [height, width] = segmenter.size();
+    let limits = DecodeLimits::default();
+    // Masks are read here, at their own size.
+    let photos = samples.iter().map(|sample| Sample { mask: None, ..sample.clone() }).collect();
+    let options = LoaderOptions::evaluation(height, width, batch.min(samples.len()));
+    let options = LoaderOptions { need_masks: false, cache_bytes: 0, ..options };
+    let bar = context.progress("photographs", samples.len() as u64);
+    for batch in Source::new(photos, options)?.epoch(0, 0)? {
+        let batch = batch?;
+        let logits = segmenter.logits(&batch.images)?;
+        for (&index, plane) in batch.indices.iter().zip(logits.data().chunks_exact(height * width)) {
+            if context.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            let sample = &samples[index];
+            let Some(file) = &sample.mask else { continue };
+            let mask = read_mask(file, &limits)?;
+            let logits = Tensor::new([1, 1, height, width], plane.to_vec())?;
+            let logits = resize_maps(&logits, mask.height() as usize, mask.width() as usize)?;
+            meter.add_logits(&sample.id, logits.data(), mask.as_raw().iter().map(|&value| value >= 128))?;
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// The worst photographs with both outlines.
+fn sheet(segmenter: &Segmenter, samples: &[Sample], scores: &SegmentationScores, context: &Context) -> Result<Sheet> {
+    let limits = DecodeLimits::default();
+    let title = format!("worst of {}, mean IoU {:.4}", scores.images, scores.mean_iou);
+    let mut sheet = Sheet::new(title, SheetOptions { columns: 5, ..SheetOptions::default() })?;
+    for image in scores.worst(WORST) {
+        if context.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let Some(sample) = samples.iter().find(|sample| sample.id == image.name) else { continue };
+        let Some(mask) = &sample.mask else { continue };
+        let (photo, reference) = (read_photo(&sample.image, &limits)?, read_mask(mask, &limits)?);
+        let map = segmenter.probabilities(&photo)?;
+        let mut found = GrayImage::new(photo.width(), photo.height());
+        for (Luma([pixel]), &p) in found.pixels_mut().zip(map.data()) {
+            *pixel = if p >= scores.threshold { 255 } else { 0 };
+        }
+        let lines = [Outline { mask: &reference, color: REFERENCE }, Outline { mask: &found, color: FOUND }];
+        sheet.add_outlined(&photo, &lines, format!("{:.3} {}", image.iou, short(&image.name)))?;
+    }
+    Ok(sheet)
+}
+
+/// A sample's name without its folders.
+fn short(id: &str) -> &str {
+    Path::new(id).file_name().and_then(|name| name.to_str()).unwrap_or(id)
+}
+
+fn text(report: &Report) -> String {
+    let scores = &report.scores;
+    let mut text = String::new();
+    let figures = [
+        ("mean IoU", scores.mean_iou),
+        ("Dice", scores.dice),
+        ("thresholded Jaccard", scores.jaccard_thresholded),
+        ("pixel sensitivity", scores.pixel_sensitivity),
+        ("pixel specificity", scores.pixel_specificity),
+    ];
+    let _ = writeln!(text, "{} photographs ({}), threshold {}", scores.images, report.split, scores.threshold);
+    for (name, value) in figures {
+        let _ = writeln!(text, "{name:<20} {value:.4}");
+    }
+    let row =
+        |image: &&ImageScores| vec![image.name.clone(), format!("{:.4}", image.iou), format!("{:.4}", image.dice)];
+    let rows: Vec<_> = scores.worst(WORST).iter().map(row).collect();
+    let _ = writeln!(text, "\n{}", table(&["worst", "IoU", "Dice"], &rows, &[1, 2]).trim_end());
+    let _ = writeln!(text, "\n{:.1} s on {}", report.seconds, report.device);
+    text
+}

@@ -1,0 +1,35 @@
+//! Weights that commands are given, and those that come with the program.
+
+use std::path::{Path, PathBuf};
+
+use super::Context;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::models::{Weights, shipped};
+use crate::train::Segmenter;
+
+/// The file given, else that of the shipped U-Net, which is then named on stderr.
+pub(super) fn unet_file(given: Option<&PathBuf>, context: &Context) -> Result<PathBuf> {
+    if let Some(given) = given {
+        return Ok(given.clone());
+    }
+    let shipped = shipped::unet()?;
+    context.say(format!("weights: {}", shipped.display()));
+    Ok(shipped)
+}
+
+/// A U-Net for outlines of lesions on photographs.
+pub(super) fn segmenter(gpu: &Gpu, path: &Path, weights: &Weights, context: &Context) -> Result<Segmenter> {
+    let segmenter = Segmenter::new(gpu, weights)?.planned(context.plan_options(gpu));
+    let net = segmenter.net();
+    if (net.input, net.output) != (3, 1) {
+        let message = format!("its U-Net has {} channels in and {} out, expected 3 and 1", net.input, net.output);
+        return Err(Error::weights(path, message));
+    }
+    Ok(segmenter)
+}
+
+/// A probability, 0 to 1, on the command line.
+pub(super) fn probability(text: &str) -> Result<f32, String> {
+    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "expected a number from 0 to 1".into())
+}

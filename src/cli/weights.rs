@@ -1,0 +1,185 @@
+//! `nevus weights …`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use super::Context;
+use super::table::table;
+use crate::error::{Error, Result};
+use crate::models::weights::{Diff, Precision, TensorSummary, Weights, diff};
+
+/// The commands below `nevus weights`.
+#[derive(Debug, Subcommand)]
+pub(super) enum WeightsCommand {
+    /// Lists a file's tensors with their values' range, and its metadata; fails where a value is NaN or infinite
+    Inspect(InspectArgs),
+    /// Writes a file's tensors and metadata with another precision
+    Convert(ConvertArgs),
+    /// Says what differs between two files; the exit code is 1 where something does
+    Diff(DiffArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// The safetensors file
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConvertArgs {
+    /// The safetensors file to read
+    input: PathBuf,
+    /// The file to write
+    output: PathBuf,
+    /// How to hold the values
+    #[arg(long, value_enum, value_name = "PRECISION")]
+    precision: PrecisionArg,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PrecisionArg {
+    /// 32 bits: exact
+    F32,
+    /// 16 bits: half the size, 11 bits of mantissa
+    F16,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiffArgs {
+    /// The first safetensors file
+    first: PathBuf,
+    /// The second safetensors file
+    second: PathBuf,
+}
+
+pub(super) fn run(command: &WeightsCommand, context: &Context) -> Result<ExitCode> {
+    match command {
+        WeightsCommand::Inspect(args) => inspect(args, context),
+        WeightsCommand::Convert(args) => convert(args, context),
+        WeightsCommand::Diff(args) => compare(args, context),
+    }
+}
+
+#[derive(Serialize)]
+struct Inspection<'a> {
+    file: &'a Path,
+    parameters: usize,
+    healthy: bool,
+    metadata: &'a BTreeMap<String, String>,
+    tensors: Vec<TensorSummary>,
+}
+
+fn inspect(args: &InspectArgs, context: &Context) -> Result<ExitCode> {
+    let weights = Weights::open_unchecked(&args.file)?;
+    let bad = weights.health();
+    let inspection = Inspection {
+        file: &args.file,
+        parameters: weights.parameters(),
+        healthy: bad.is_empty(),
+        metadata: &weights.metadata,
+        tensors: weights.summary(),
+    };
+    context.print(|| inspection_text(&inspection), &inspection)?;
+    // Metadata that cannot be read is a fault of the file as well.
+    weights.meta()?;
+    if let Some((name, count)) = bad.first() {
+        let message = format!("{} tensors hold NaN or infinite values, {name:?} has {count}", bad.len());
+        return Err(Error::weights(&args.file, message));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn inspection_text(inspection: &Inspection) -> String {
+    let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.4e}"));
+    let row = |tensor: &TensorSummary| {
+        let shape: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
+        vec![
+            tensor.name.clone(),
+            if tensor.read { format!("[{}]", shape.join(", ")) } else { "(left out)".into() },
+            tensor.dtype.clone(),
+            number(tensor.min.map(f64::from)),
+            number(tensor.max.map(f64::from)),
+            number(tensor.mean),
+            number(tensor.std),
+            tensor.nan.to_string(),
+            tensor.infinite.to_string(),
+        ]
+    };
+    let rows: Vec<_> = inspection.tensors.iter().map(row).collect();
+    let head = ["name", "shape", "dtype", "min", "max", "mean", "std", "NaN", "inf"];
+    let mut text = table(&head, &rows, &[3, 4, 5, 6, 7, 8]);
+    let _ = writeln!(text, "\n{} tensors, {} values", inspection.tensors.len(), inspection.parameters);
+    for (key, value) in inspection.metadata {
+        let _ = writeln!(text, "{key} = {value}");
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Converted<'a> {
+    input: &'a Path,
+    output: &'a Path,
+    precision: Precision,
+    tensors: usize,
+    bytes: u64,
+}
+
+fn convert(args: &ConvertArgs, context: &Context) -> Result<ExitCode> {
+    let ConvertArgs { input, output, precision, force } = args;
+    if output.try_exists().map_err(Error::io(output))? && !force {
+        return Err(Error::data(output, "the file is there already (hint: another name, or --force)"));
+    }
+    let precision = match precision {
+        PrecisionArg::F32 => Precision::F32,
+        PrecisionArg::F16 => Precision::F16,
+    };
+    let weights = Weights::open(input)?;
+    weights.save(output, precision)?;
+    let bytes = std::fs::metadata(output).map_err(Error::io(output))?.len();
+    let converted = Converted { input, output, precision, tensors: weights.tensors.len(), bytes };
+    let text = || format!("{} tensors written to {}, {bytes} bytes\n", converted.tensors, output.display());
+    context.print(text, &converted)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare(args: &DiffArgs, context: &Context) -> Result<ExitCode> {
+    let diff = diff(&Weights::open_unchecked(&args.first)?, &Weights::open_unchecked(&args.second)?);
+    let same = diff.tensors_equal() && diff.metadata.is_empty();
+    context.print(|| diff_text(&diff), &diff)?;
+    Ok(if same { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn diff_text(diff: &Diff) -> String {
+    let mut text = String::new();
+    for (names, which) in [(&diff.only_first, "first"), (&diff.only_second, "second")] {
+        for name in names {
+            let _ = writeln!(text, "{name}: only in the {which}");
+        }
+    }
+    for change in &diff.shapes {
+        let _ = writeln!(text, "{}: shape {:?} against {:?}", change.name, change.first, change.second);
+    }
+    let row = |change: &crate::models::weights::Changed| {
+        let relative = change.relative.map_or_else(|| "-".into(), |value| format!("{value:.3e}"));
+        vec![change.name.clone(), change.values.to_string(), format!("{:.3e}", change.max_abs), relative]
+    };
+    if !diff.changed.is_empty() {
+        let rows: Vec<_> = diff.changed.iter().map(row).collect();
+        text += &table(&["tensor", "values", "largest", "relative"], &rows, &[1, 2, 3]);
+    }
+    for change in &diff.metadata {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(absent)".into());
+        let _ = writeln!(text, "metadata {}: {} against {}", change.key, shown(&change.first), shown(&change.second));
+    }
+    let different = diff.only_first.len() + diff.only_second.len() + diff.shapes.len() + diff.changed.len();
+    let _ = writeln!(text, "{} tensors equal, {different} different, {} of metadata", diff.equal, diff.metadata.len());
+    text
+}
