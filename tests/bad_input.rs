@@ -294,7 +294,8 @@ fn masks_of_another_size_fit_or_are_refused_by_name() {
     }
     let message = first_batch(&image, &mask("turned.png", 24, 32)).unwrap_err().to_string();
     assert!(message.contains("turned.png"), "{message}");
-    let message = first_batch(&image, &written(folder.path(), "broken.png", b"\x89PNG no more")).unwrap_err().to_string();
+    let message =
+        first_batch(&image, &written(folder.path(), "broken.png", b"\x89PNG no more")).unwrap_err().to_string();
     assert!(message.contains("broken.png"), "{message}");
     let message = first_batch(&folder.path().join("gone.png"), &mask("mask.png", 32, 24)).unwrap_err().to_string();
     assert!(message.contains("gone.png"), "{message}");

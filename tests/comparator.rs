@@ -159,7 +159,9 @@ fn the_shader_as_it_is_passes() {
     let (_folder, gpu) = tampered("", "");
     let Some(gpu) = gpu else { return };
     let (kernel, version) = parts("pointwise.sigmoid");
-    assert!(matches!(harness::check(&gpu, kernel, version, &sigmoid(), false), Ok(Outcome::Passed(error)) if error < 1e-6));
+    assert!(
+        matches!(harness::check(&gpu, kernel, version, &sigmoid(), false), Ok(Outcome::Passed(error)) if error < 1e-6)
+    );
 }
 
 #[test]
@@ -203,7 +205,8 @@ fn a_nan_is_caught() {
 #[test]
 fn two_runs_that_differ_are_caught() {
     let write = "out[p.out_base + wid.z * p.out_stride + i] =";
-    let old = format!("let old = bitcast<u32>({}); {write} f32(old != 0x7fc0deadu) * 1e-7 +", &write[..write.len() - 2]);
+    let old =
+        format!("let old = bitcast<u32>({}); {write} f32(old != 0x7fc0deadu) * 1e-7 +", &write[..write.len() - 2]);
     let case = Case::new(Relu, vec![Input::normal([7, 33])], "two dimensions");
     let Some(message) = caught(write, &old, &case) else { return };
     assert!(message.contains("two runs differ"), "{message}");

@@ -73,7 +73,9 @@ fn every_file_of_common_is_included() {
     let text = |name: &str| std::fs::read_to_string(root().join("shaders").join(name)).unwrap();
     let all: String = folders("shaders")
         .into_iter()
-        .flat_map(|folder| files(&root().join("shaders").join(&folder)).into_iter().map(move |f| format!("{folder}/{f}")))
+        .flat_map(|folder| {
+            files(&root().join("shaders").join(&folder)).into_iter().map(move |f| format!("{folder}/{f}"))
+        })
         .map(|name| text(&name))
         .collect();
     for file in files(&root().join("shaders/common")) {

@@ -133,7 +133,10 @@ fn check_interface(module: &Module, found: &Found, &(shader, ref vars, bindings)
     let expected: BTreeSet<u32> = (1..=u32::try_from(bindings).unwrap()).collect();
     assert_eq!(storage, expected, "{shader} {vars:?}: storage bindings in WGSL (left) and of its launch");
     assert!(bindings <= 8, "{shader} has {bindings} storage bindings, WebGPU promises 8");
-    assert!(workgroup <= 16_384, "{shader} {vars:?} takes {workgroup} bytes of workgroup memory, WebGPU promises 16384");
+    assert!(
+        workgroup <= 16_384,
+        "{shader} {vars:?} takes {workgroup} bytes of workgroup memory, WebGPU promises 16384"
+    );
     let [entry] = module.entry_points.as_slice() else { panic!("{shader}: not one entry point") };
     assert_eq!(entry.name, "main", "{shader}");
     let invocations: u32 = entry.workgroup_size.iter().product();
@@ -148,8 +151,7 @@ fn translate(module: &Module, info: &ModuleInfo, found: &Found, name: &str) {
 
     let options = msl::Options { lang_version: (2, 4), ..msl::Options::default() };
     let pipeline = msl::PipelineOptions::default();
-    let (text, _) =
-        msl::write_string(module, info, &options, &pipeline).unwrap_or_else(|e| panic!("{name}: MSL: {e}"));
+    let (text, _) = msl::write_string(module, info, &options, &pipeline).unwrap_or_else(|e| panic!("{name}: MSL: {e}"));
     assert!(text.contains("kernel void main_"), "{name}");
 
     // 64-bit integers and subgroups exist from shader model 6.0.
