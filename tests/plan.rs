@@ -333,6 +333,24 @@ fn a_budget_that_is_too_small_is_refused_before_anything_is_allocated() {
     assert!(plan.memory().unshared > 60 << 30, "{}", plan.memory());
 }
 
+/// A submit of one thread may take the callback that another waits for: that one must not think its read-back lost.
+#[test]
+fn threads_share_a_device() {
+    let Some(gpu) = gpu() else { return };
+    std::thread::scope(|scope| {
+        for thread in 0u8..4 {
+            let gpu = &gpu;
+            scope.spawn(move || {
+                let value = [f32::from(thread); 64];
+                for _ in 0..300 {
+                    let buffer = gpu.buffer_with("a thread's", &value).unwrap();
+                    assert_eq!(gpu.read(&buffer, 0, 64).unwrap(), value);
+                }
+            });
+        }
+    });
+}
+
 /// Runs a small graph on the device and by the twins, and compares.
 fn on_both(gpu: &Gpu, graph: &Graph, given: &[(&str, &Tensor)], wanted: &[Value]) -> Vec<Tensor> {
     let plan = Plan::inference(gpu, graph, wanted).unwrap();
