@@ -204,6 +204,42 @@ impl Caps {
         }
     }
 
+    /// The capabilities of an adapter that does not exist, for tests that need no device.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn for_tests(subgroup_exact: Option<u32>, wide_as_u64: bool) -> Self {
+        let size = subgroup_exact.unwrap_or(0);
+        let adapter = AdapterSummary {
+            index: 0,
+            name: "an adapter of the tests".into(),
+            device_type: if wide_as_u64 { DeviceType::Cpu } else { DeviceType::Discrete },
+            backend: "none".into(),
+            driver: String::new(),
+            ids: (0, 0),
+            max_binding: 1 << 30,
+            max_buffer: 1 << 30,
+            max_workgroup_memory: 16_384,
+            max_invocations: 256,
+            subgroup: (size, size),
+            features: Vec::new(),
+        };
+        Self {
+            subgroup_exact,
+            int64: wide_as_u64,
+            wide_as_u64,
+            max_binding: adapter.max_binding,
+            max_buffer: adapter.max_buffer,
+            offset_alignment: 256,
+            max_workgroups: 65_535,
+            max_storage_bindings: 8,
+            timestamps: false,
+            timestamps_inside: false,
+            pipeline_cache: false,
+            timestamp_period: 1.0,
+            adapter,
+        }
+    }
+
     /// Adapter, backend and driver in one line: what results are told apart by.
     #[must_use]
     pub fn describe(&self) -> String {

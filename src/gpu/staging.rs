@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
@@ -61,6 +62,7 @@ impl Uploader {
         let Some(slot) = slots.pop_front() else { return Err(Error::parameter("upload", "the ring has no slots")) };
         let state = Arc::clone(&slot.state);
         self.gpu.poll_until(None, || state.load(Ordering::Acquire) != BUSY)?;
+        self.gpu.called_back(&state)?;
         if slot.state.load(Ordering::Acquire) != MAPPED {
             self.gpu.health()?;
             return Err(Error::Validation {
@@ -114,6 +116,7 @@ impl Download {
     /// [`Error::DeviceLost`] where the device went away meanwhile.
     pub fn wait(self) -> Result<Vec<Vec<f32>>> {
         self.gpu.poll_until(Some(self.index.clone()), || self.state.load(Ordering::Acquire) != BUSY)?;
+        self.gpu.called_back(&self.state)?;
         if self.state.load(Ordering::Acquire) != MAPPED {
             self.gpu.health()?;
             return Err(Error::DeviceLost("a read-back did not complete".into()));
@@ -136,6 +139,17 @@ impl Download {
 }
 
 impl Gpu {
+    /// Waits for a callback that is due: another thread's submit may have taken it from the device and not called it
+    /// yet.
+    fn called_back(&self, state: &AtomicU8) -> Result<()> {
+        let start = Instant::now();
+        while state.load(Ordering::Acquire) == BUSY && start.elapsed() < Duration::from_secs(10) {
+            self.health()?;
+            std::thread::sleep(Duration::from_micros(20));
+        }
+        Ok(())
+    }
+
     /// Starts to bring `len` values from each (buffer, offset in bytes) to the host, after everything submitted so far.
     ///
     /// # Errors

@@ -177,7 +177,11 @@ impl Graph {
         self.push_arc(Arc::new(op), inputs)
     }
 
-    pub(crate) fn push_arc(&mut self, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Vec<Value>> {
+    /// [`Graph::push`] for an op whose type is not known: that of a [case](crate::ops::cases::Case), say.
+    ///
+    /// # Errors
+    /// As [`Graph::push`].
+    pub fn push_arc(&mut self, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Vec<Value>> {
         let shapes: Vec<&[usize]> = inputs.iter().map(|&value| self.shape(value)).collect();
         let outputs = op.outputs(&shapes)?;
         let node = self.nodes.len();

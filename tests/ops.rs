@@ -1,0 +1,196 @@
+//! Every version of every kernel against its twin, room by room (`cargo test --test ops conv2d`), and every gradient
+//! against finite differences of the forward twin in f64, which needs no GPU. `NEVUS_CASE` picks the cases whose
+//! description contains it.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use nevus::ops::cases::{Case, Draw, Input};
+use nevus::ops::harness::{self, Outcome};
+use nevus::ops::pointwise::Add;
+use nevus::ops::reference::{self, Given, dot};
+use nevus::ops::{Array, Gradient, OPS, Room, kernel};
+use nevus::{Gpu, Graph, Tensor};
+
+fn gpu() -> Option<Gpu> {
+    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
+    GPU.get_or_init(|| support::gpu(&support::options())).clone()
+}
+
+fn room(name: &str) -> &'static Room {
+    OPS.iter().find(|room| room.name == name).unwrap()
+}
+
+fn cases(room: &Room) -> Vec<Case> {
+    let wanted = std::env::var("NEVUS_CASE").unwrap_or_default();
+    (room.cases)().into_iter().filter(|case| case.describe().contains(&wanted)).collect()
+}
+
+fn versions(name: &str, integers: bool) {
+    let Some(gpu) = gpu() else { return };
+    let mut failures = Vec::new();
+    // Version to the worst error, the cases that passed, and why others were skipped.
+    let mut table: BTreeMap<&str, (f64, usize, Vec<String>)> = BTreeMap::new();
+    let mut run = |case: &Case, exact: bool| {
+        let kernel = kernel(case.op.kernel()).unwrap();
+        for version in kernel.versions {
+            let row = table.entry(version.shader).or_default();
+            match harness::check(&gpu, kernel, version, case, exact) {
+                Ok(Outcome::Passed(error)) => {
+                    row.0 = row.0.max(error);
+                    row.1 += 1;
+                }
+                Ok(Outcome::Skipped(why)) => row.2.push(why),
+                Err(error) => failures.push(format!("{error}")),
+            }
+        }
+    };
+    for case in cases(room(name)) {
+        match integers {
+            true => run(&case.integers().expect("a kernel of sums and products reads normal numbers"), true),
+            false => run(&case, false),
+        }
+    }
+    for (version, (error, passed, skipped)) in &table {
+        let mut why: Vec<_> = skipped.clone();
+        why.dedup();
+        println!("{version}: {passed} passed, worst error {error:.1e}, {} skipped {why:?}", skipped.len());
+        let shapes_only = !skipped.is_empty() && skipped.iter().all(|why| why.contains("shapes"));
+        if std::env::var_os("NEVUS_CASE").is_none() && *passed == 0 && shapes_only {
+            failures.push(format!("{version} takes none of its cases"));
+        }
+    }
+    assert!(failures.is_empty(), "{} of {name} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+const STEP: f64 = 1e-5;
+
+/// Moves one input at one element and returns the forward twin's first output times `seed`.
+fn moved(case: &Case, inputs: &[Array<f64>], (input, at, by): (usize, usize, f64), seed: &Array<f64>) -> f64 {
+    let mut inputs = inputs.to_vec();
+    inputs[input].data[at] += by;
+    let twin = kernel(case.op.kernel()).unwrap().twin;
+    dot(&twin.run(&*case.op, &inputs.iter().collect::<Vec<_>>()).unwrap()[0], seed)
+}
+
+/// Compares the gradients of a forward case with finite differences: how many inputs have one.
+fn differences(case: &Case, tensors: &[Tensor]) -> usize {
+    let arrays: Vec<Array<f64>> = tensors.iter().map(Into::into).collect();
+    let mut compared = 0;
+    for (index, input) in case.inputs.iter().enumerate() {
+        if matches!(input.draw, Draw::Classes(_) | Draw::Binary) {
+            continue;
+        }
+        let mut graph = Graph::new();
+        let mut given = Given::new();
+        let mut values = Vec::new();
+        for (at, array) in arrays.iter().enumerate() {
+            values.push(graph.input(&at.to_string(), array.shape.clone()).unwrap());
+            given.insert(at.to_string(), array.clone());
+        }
+        let output = graph.push_arc(Arc::clone(&case.op), &values).unwrap()[0];
+        let shape = graph.shape(output).to_vec();
+        let seed: Array<f64> = (&Input::normal(shape.clone()).tensor(0x5eed)).into();
+        let gradient = graph.input("seed", shape).unwrap();
+        given.insert("seed".into(), seed.clone());
+        let sum: Arc<dyn nevus::graph::Op> = Arc::new(Add);
+        let Ok(gradients) = graph.gradients_from(&[(output, gradient)], &[values[index]], &sum) else { continue };
+        let Some(gradient) = gradients[0] else { continue };
+        let run = reference::run::<f64>(&graph, &given, &[output, gradient]).unwrap();
+        let (forward, gradient) = (&run[0], &run[1]);
+        assert_eq!(gradient.shape, arrays[index].shape, "{}: input {index}", case.describe());
+        let largest = gradient.data.iter().fold(0f64, |most, v| most.max(v.abs()));
+        let terms: f64 = forward.data.iter().zip(&seed.data).map(|(a, b)| (1.0 + a.abs()) * b.abs()).sum();
+        let len = gradient.data.len();
+        for pick in 0..len.min(7) {
+            let at = (pick * 7919 + 13) % len;
+            let by = STEP * arrays[index].data[at].abs().max(1.0);
+            let high = moved(case, &arrays, (index, at, by), &seed);
+            let low = moved(case, &arrays, (index, at, -by), &seed);
+            let expected = (high - low) / (2.0 * by);
+            let got = gradient.data[at];
+            // The second term is what rounding does to the difference; an output may be 1 less something close to 1.
+            let bound = 1e-5 * largest + 4.0 * f64::EPSILON * terms / by;
+            assert!(
+                (got - expected).abs() <= bound,
+                "{}\n  input {index} element {at}: the difference is {expected:e}, the gradient {got:e}, bound {bound:e}",
+                case.describe()
+            );
+        }
+        compared += 1;
+    }
+    compared
+}
+
+fn gradients(name: &str) {
+    const MOST: usize = 12_000;
+    let room = room(name);
+    if let Gradient::None { why } = room.gradient {
+        println!("{name}: {why}");
+        return;
+    }
+    // Kernel to cases compared; a kernel that is itself a gradient has none.
+    let mut compared: BTreeMap<&str, usize> = BTreeMap::new();
+    for case in cases(room) {
+        let ties = name == "max_pool2d" && case.inputs[0].draw == Draw::Integers;
+        let len: usize = case.inputs.iter().map(|input| input.shape.iter().product::<usize>()).sum();
+        let count = compared.entry(case.op.kernel()).or_default();
+        if ties || len > MOST || *count >= 8 {
+            continue;
+        }
+        *count += usize::from(differences(&case, &case.tensors()) > 0);
+    }
+    println!("{compared:?}");
+    assert!(std::env::var_os("NEVUS_CASE").is_some() || compared.values().any(|&count| count > 0), "nothing compared");
+    // What a kernel's `gradient` gives must be known; a forward kernel without one would be silent otherwise.
+    for (kernel, count) in compared {
+        let backward = kernel.contains("backward") || kernel.contains("sum");
+        assert!(backward || count > 0 || std::env::var_os("NEVUS_CASE").is_some(), "{kernel}: no case was compared");
+    }
+}
+
+macro_rules! rooms {
+    ($($room:ident)*) => {
+        const ROOMS: &[&str] = &[$(stringify!($room)),*];
+
+        $(mod $room {
+            #[test]
+            fn every_version_matches_the_twin() {
+                super::versions(stringify!($room), false);
+            }
+
+            #[test]
+            fn gradients_match_differences() {
+                super::gradients(stringify!($room));
+            }
+        })*
+    };
+}
+
+rooms! {
+    adamw avg_pool2d batch_norm2d bce_with_logits clip_grad_norm concat conv2d conv_transpose2d cross_entropy dice_loss
+    dropout ema focal_loss global_avg_pool2d layout linear max_pool2d normalize pointwise reduce resize_bilinear sgd slice
+    softmax
+}
+
+#[test]
+fn every_room_is_tested() {
+    assert_eq!(ROOMS, OPS.iter().map(|room| room.name).collect::<Vec<_>>());
+}
+
+#[test]
+fn conv2d_integers_match_exactly() {
+    versions("conv2d", true);
+}
+
+#[test]
+fn conv_transpose2d_integers_match_exactly() {
+    versions("conv_transpose2d", true);
+}
+
+#[test]
+fn reduce_integers_match_exactly() {
+    versions("reduce", true);
+}

@@ -1,0 +1,238 @@
+//! Every shader, as every version of every kernel expands it, without a GPU: it parses and validates, its uniform block
+//! and its bindings are those of the Rust side, and naga writes it as SPIR-V, MSL and HLSL.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use naga::back::{hlsl, msl, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ScalarKind, StorageAccess, TypeInner};
+use nevus::gpu::{Caps, Field, FieldKind, ParamBlock, ShaderLibrary, Vars};
+use nevus::ops::{Epilogue, Launch, OPS, ShaderInfo, Version, harness};
+
+/// A shader as it is compiled, with the number of its storage bindings.
+type Use = (&'static str, Vars, usize);
+
+struct Found {
+    fields: &'static [Field],
+    /// A case that needs it, for messages.
+    example: String,
+    subgroup: bool,
+    int64: bool,
+}
+
+fn shapes(inputs: &[nevus::ops::cases::Input]) -> Vec<&[usize]> {
+    inputs.iter().map(|input| input.shape.as_slice()).collect()
+}
+
+fn note(found: &mut BTreeMap<Use, Found>, version: &'static Version, launch: &Launch, example: &str, caps: &Caps) {
+    let info = version.shaders.iter().find(|info| info.path == launch.shader);
+    let info: &ShaderInfo =
+        info.unwrap_or_else(|| panic!("{} dispatches {}, which it does not list", version.shader, launch.shader));
+    let bytes = info.fields.iter().map(|field| field.offset + 4).max().unwrap_or(0);
+    assert_eq!(launch.params.len(), bytes, "{example}: {}: the launch's uniform block", launch.shader);
+    for binding in &launch.bindings {
+        assert!(binding.offset % 64 == 0 && binding.len % 4 == 0, "{example}: {}: {binding:?}", launch.shader);
+    }
+    let key = (launch.shader, launch.vars.clone(), launch.bindings.len());
+    let known = found.entry(key).or_insert_with(|| Found {
+        fields: info.fields,
+        example: example.to_owned(),
+        subgroup: false,
+        int64: false,
+    });
+    let same = |(a, b): (&Field, &Field)| a.name == b.name && a.offset == b.offset && a.kind == b.kind;
+    assert!(known.fields.len() == info.fields.len() && known.fields.iter().zip(info.fields).all(same), "{example}");
+    known.subgroup |= version.requires.subgroup.is_some();
+    known.int64 |= caps.int64;
+}
+
+/// Every use of every shader, from lowering every case for adapters with and without subgroups and 64-bit loads.
+fn uses() -> BTreeMap<Use, Found> {
+    let mut found = BTreeMap::new();
+    for caps in [Caps::for_tests(Some(8), true), Caps::for_tests(None, false)] {
+        for room in OPS {
+            for case in (room.cases)() {
+                let kernel = nevus::ops::kernel(case.op.kernel()).unwrap();
+                let epilogues = kernel.epilogues.iter().map(|&epilogue: &Epilogue| Some(epilogue));
+                for epilogue in std::iter::once(None).chain(epilogues) {
+                    for version in kernel.versions {
+                        let example = format!("{} by {}", case.describe(), version.shader);
+                        let lowered = harness::lower(version, &*case.op, &shapes(&case.inputs), &caps, epilogue);
+                        if let Ok((_, _, lowered)) = lowered.unwrap_or_else(|error| panic!("{example}: {error}")) {
+                            for launch in &lowered.launches {
+                                note(&mut found, version, launch, &example, &caps);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn validate(module: &Module, found: &Found) -> ModuleInfo {
+    let mut capabilities = Capabilities::empty();
+    capabilities.set(Capabilities::SUBGROUP, found.subgroup);
+    capabilities.set(Capabilities::SHADER_INT64, found.int64);
+    Validator::new(ValidationFlags::all(), capabilities)
+        .validate(module)
+        .unwrap_or_else(|error| panic!("{}: {}", found.example, error.into_inner()))
+}
+
+fn check_block(module: &Module, ty: naga::Handle<naga::Type>, found: &Found, shader: &str) {
+    let TypeInner::Struct { members, .. } = &module.types[ty].inner else {
+        panic!("{shader}: the uniform block is no struct");
+    };
+    assert_eq!(module.types[ty].name.as_deref(), Some("Params"), "{shader}");
+    let wgsl: Vec<_> = members
+        .iter()
+        .map(|member| {
+            let TypeInner::Scalar(scalar) = module.types[member.ty].inner else {
+                panic!("{shader}: {:?} is no scalar", member.name);
+            };
+            assert_eq!(scalar.width, 4, "{shader}: {:?}", member.name);
+            (member.name.clone().unwrap_or_default(), member.offset as usize, scalar.kind)
+        })
+        .collect();
+    let kind = |field: &Field| match field.kind {
+        FieldKind::U32 => ScalarKind::Uint,
+        FieldKind::I32 => ScalarKind::Sint,
+        FieldKind::F32 => ScalarKind::Float,
+    };
+    let rust: Vec<_> = found.fields.iter().map(|field| (field.name.to_owned(), field.offset, kind(field))).collect();
+    assert_eq!(wgsl, rust, "{shader}: Params in WGSL (left) and in Rust");
+}
+
+fn check_interface(module: &Module, found: &Found, &(shader, ref vars, bindings): &Use) {
+    let mut storage = BTreeSet::new();
+    let mut workgroup = 0;
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).unwrap();
+    let mut blocks = 0;
+    for (_, variable) in module.global_variables.iter() {
+        let place = variable.binding.map(|binding| (binding.group, binding.binding));
+        match variable.space {
+            AddressSpace::Uniform => {
+                assert_eq!(place, Some((0, 0)), "{shader} {vars:?}");
+                check_block(module, variable.ty, found, shader);
+                blocks += 1;
+            }
+            AddressSpace::Storage { access } => {
+                let (group, binding) = place.unwrap();
+                assert_eq!(group, 0, "{shader}");
+                assert_eq!(access, StorageAccess::LOAD | StorageAccess::STORE, "{shader}: binding {binding}");
+                assert!(storage.insert(binding), "{shader}: binding {binding} twice");
+            }
+            AddressSpace::WorkGroup => workgroup += layouter[variable.ty].size,
+            AddressSpace::Private => {}
+            other => panic!("{shader}: a variable in {other:?}"),
+        }
+    }
+    assert_eq!(blocks, 1, "{shader} {vars:?}: uniform blocks");
+    let expected: BTreeSet<u32> = (1..=u32::try_from(bindings).unwrap()).collect();
+    assert_eq!(storage, expected, "{shader} {vars:?}: storage bindings in WGSL (left) and of its launch");
+    assert!(bindings <= 8, "{shader} has {bindings} storage bindings, WebGPU promises 8");
+    assert!(
+        workgroup <= 16_384,
+        "{shader} {vars:?} takes {workgroup} bytes of workgroup memory, WebGPU promises 16384"
+    );
+    let [entry] = module.entry_points.as_slice() else { panic!("{shader}: not one entry point") };
+    assert_eq!(entry.name, "main", "{shader}");
+    let invocations: u32 = entry.workgroup_size.iter().product();
+    assert!(invocations <= 256, "{shader} {vars:?} has {invocations} invocations, WebGPU promises 256");
+}
+
+fn translate(module: &Module, info: &ModuleInfo, found: &Found, name: &str) {
+    let lang_version = if found.subgroup { (1, 3) } else { (1, 0) };
+    let options = spv::Options { lang_version, ..spv::Options::default() };
+    let words = spv::write_vec(module, info, &options, None).unwrap_or_else(|e| panic!("{name}: SPIR-V: {e}"));
+    assert_eq!(words[0], 0x0723_0203, "{name}");
+
+    let options = msl::Options { lang_version: (2, 4), ..msl::Options::default() };
+    let pipeline = msl::PipelineOptions::default();
+    let (text, _) = msl::write_string(module, info, &options, &pipeline).unwrap_or_else(|e| panic!("{name}: MSL: {e}"));
+    assert!(text.contains("kernel void main_"), "{name}");
+
+    // 64-bit integers and subgroups exist from shader model 6.0.
+    let shader_model = if found.subgroup || found.int64 { hlsl::ShaderModel::V6_0 } else { hlsl::ShaderModel::V5_1 };
+    let options = hlsl::Options { shader_model, ..hlsl::Options::default() };
+    let pipeline = hlsl::PipelineOptions::default();
+    let mut text = String::new();
+    hlsl::Writer::new(&mut text, &options, &pipeline)
+        .write(module, info, None)
+        .unwrap_or_else(|e| panic!("{name}: HLSL: {e}"));
+    assert!(text.contains("numthreads"), "{name}");
+}
+
+#[test]
+fn every_use_validates_agrees_with_rust_and_translates() {
+    let library = ShaderLibrary::new(None).unwrap();
+    let uses = uses();
+    for (key @ (shader, vars, _), found) in &uses {
+        let name = format!("{shader} {vars:?} ({})", found.example);
+        let text = library.expand(shader, vars).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let module = naga::front::wgsl::parse_str(&text)
+            .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string_with_path(&text, shader)));
+        let info = validate(&module, found);
+        check_interface(&module, found, key);
+        translate(&module, &info, found, &name);
+    }
+    println!("{} expansions of {} shaders", uses.len(), ShaderLibrary::names().len());
+}
+
+#[test]
+fn every_shader_is_reached_by_a_case() {
+    let reached: BTreeSet<&str> = uses().into_keys().map(|(shader, ..)| shader).collect();
+    let orphans: Vec<String> = ShaderLibrary::names().into_iter().filter(|name| !reached.contains(&**name)).collect();
+    assert!(orphans.is_empty(), "no case reaches {orphans:?}");
+}
+
+#[test]
+fn every_head_says_op_kernel_and_version() {
+    let library = ShaderLibrary::new(None).unwrap();
+    for name in ShaderLibrary::names() {
+        let text = library.source(&name).unwrap();
+        let (op, file) = name.split_once('/').unwrap();
+        let head = text.lines().next().unwrap();
+        let parts: Vec<&str> = head.strip_prefix("// ").unwrap_or_default().split(" / ").collect();
+        assert!(parts.len() >= 2, "{name}: its head is {head:?}, expected // op / kernel / version");
+        assert_eq!(parts[0], op, "{name}: {head:?}");
+        let words: String = parts[1..].join("_").chars().take_while(|&c| c != ':').collect();
+        assert!(words.replace(' ', "_").starts_with(file), "{name}: its head is {head:?}");
+    }
+}
+
+/// The check above must see a field that WGSL does not have, and one in another place.
+#[test]
+fn the_layout_check_sees_a_difference() {
+    nevus::gpu::gpu_params! {
+        struct Two { a: u32, b: f32 }
+    }
+    let check = |text: &str| {
+        let module = naga::front::wgsl::parse_str(text).unwrap();
+        let found = Found { fields: Two::FIELDS, example: String::new(), subgroup: false, int64: false };
+        check_interface(&module, &found, &("test", Vars::new(), 1));
+    };
+    let shader = |fields: &str, access: &str| {
+        format!(
+            "struct Params {{ {fields} }} @group(0) @binding(0) var<uniform> p: Params;
+             @group(0) @binding(1) var<storage, {access}> x: array<f32>;
+             @compute @workgroup_size(1) fn main() {{ _ = p.a; _ = x[0]; }}"
+        )
+    };
+    check(&shader("a: u32, b: f32", "read_write"));
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let wrong = [
+        shader("a: u32, c: f32", "read_write"),
+        shader("a: u32, b: u32", "read_write"),
+        shader("a: u32", "read_write"),
+        shader("b: f32, a: u32", "read_write"),
+        shader("a: u32, @align(16) b: f32", "read_write"),
+        shader("a: u32, b: f32", "read"),
+    ];
+    let passed: Vec<_> = wrong.iter().filter(|text| std::panic::catch_unwind(|| check(text)).is_ok()).collect();
+    std::panic::set_hook(hook);
+    assert!(passed.is_empty(), "{passed:#?}");
+}
