@@ -14,8 +14,8 @@ mod model;
 mod segment;
 mod size;
 mod table;
-mod weights;
 mod train;
+mod weights;
 
 use std::process::ExitCode;
 

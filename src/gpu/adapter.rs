@@ -233,7 +233,6 @@ impl Caps {
             max_workgroups: 65_535,
             max_storage_bindings: 8,
             timestamps: false,
-            timestamps_inside: false,
             pipeline_cache: false,
             timestamp_period: 1.0,
             adapter,

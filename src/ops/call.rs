@@ -201,11 +201,11 @@ impl Call<'_> {
             true => Ok(()),
             false => Err(Error::Plan {
                 message: format!(
-                    "{}: one operand needs {bytes} bytes in one binding, the adapter allows {}",
+                    "{}: needs {bytes} bytes in one binding, the adapter allows {}",
                     self.op.kernel(),
                     self.caps.max_binding
                 ),
-                hint: "a smaller --size; a batch is cut by itself, one image of this op is not".into(),
+                hint: "a smaller --size or --batch; a batch is cut by itself where no sum runs over it".into(),
             }),
         }
     }

@@ -188,7 +188,7 @@ impl<'a> SegmentRun<'a> {
         splits: &'a Splits,
         init: Option<&Weights>,
         resume: bool,
-        budget: Option<u64>,
+        planning: &PlanOptions,
     ) -> Result<Self> {
         for (side, samples) in [("train", &splits.train), ("val", &splits.val)] {
             if samples.is_empty() {
@@ -209,8 +209,7 @@ impl<'a> SegmentRun<'a> {
             seed: (config.seed ^ (config.seed >> 32)) as u32,
         };
         let built = options.build()?;
-        let plan_options = PlanOptions { budget, ..PlanOptions::default() };
-        let plan = Plan::new(gpu, &built.graph, &[built.loss, built.control], &plan_options)?;
+        let plan = Plan::new(gpu, &built.graph, &[built.loss, built.control], planning)?;
         let [height, width] = config.size;
         let mut loading = LoaderOptions::training(height, width, config.batch, config.seed);
         loading.augment = config.augment.clone();

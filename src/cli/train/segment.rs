@@ -13,6 +13,7 @@ use crate::data::{Augment, Dataset, Sample, Split, dataset};
 use crate::error::{Error, Result};
 use crate::models::UNet;
 use crate::models::weights::Weights;
+use crate::plan::PlanOptions;
 use crate::report::{LineChart, Series, line_chart};
 use crate::train::segment::{Ended, Event, SegmentConfig, SegmentRun, Splits};
 use crate::train::step::{Loss, Normalisation, Optimizer};
@@ -142,8 +143,8 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let gpu = context.open_gpu()?;
     let steps_per_epoch = (splits.train.len() as u64 / args.batch).max(1);
     let config = config(args, steps_per_epoch, init.as_ref())?;
-    let budget = crate::cli::context::free_memory(&gpu);
-    let mut run = SegmentRun::open(&gpu, &config, &args.out, &splits, init.as_ref(), args.resume, budget)?;
+    let planning = PlanOptions { budget: crate::cli::context::free_memory(&gpu), ..context.plan_options(&gpu) };
+    let mut run = SegmentRun::open(&gpu, &config, &args.out, &splits, init.as_ref(), args.resume, &planning)?;
     let bar = context.progress("training", steps_per_epoch);
     let mut timing: Option<Instant> = None;
     let mut flops = 0u64;
