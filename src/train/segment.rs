@@ -161,7 +161,7 @@ pub struct SegmentRun<'a> {
     options: StepOptions,
     params: Params,
     plan: Plan,
-    averaged: Params,
+    averaged: Segmenter,
     source: Source,
     state: State,
     table: MetricsTable,
@@ -264,7 +264,9 @@ impl<'a> SegmentRun<'a> {
             }
         };
         let table = run.metrics(COLUMNS, state.epoch)?;
-        let averaged = params.view(&ema_slab())?;
+        let SegmentConfig { net, normalisation, size, .. } = *config;
+        let view = params.view(&ema_slab())?;
+        let averaged = Segmenter::with_params(gpu, net, normalisation, size, view, 0.5).planned(planning.clone());
         Ok(Self { gpu, config, dir: run, splits, options, params, plan, averaged, source, state, table, best: None })
     }
 
@@ -386,12 +388,10 @@ impl<'a> SegmentRun<'a> {
     fn finish_epoch(&mut self, speed: f64, started: Instant, tell: &mut dyn FnMut(Event<'_>)) -> Result<()> {
         let partial: Partial = serde_json::from_value(self.state.more.clone()).unwrap_or_default();
         let loss = partial.loss / partial.steps.max(1) as f64;
-        let SegmentConfig { net, normalisation, size, .. } = *self.config;
-        let segmenter = Segmenter::with_params(self.gpu, net, normalisation, size, self.averaged.clone(), 0.5);
         let limit = self.config.val_limit.unwrap_or(usize::MAX).max(1);
         let every = self.splits.val.len().div_ceil(limit).max(1);
         let val: Vec<Sample> = self.splits.val.iter().step_by(every).cloned().collect();
-        let meter = validate(&segmenter, &val, 8, &mut |_| true)?;
+        let meter = validate(&self.averaged, &val, 8, &mut |_| true)?;
         let (best, half) = (meter.best()?, meter.scores(0.5)?);
         let epoch = self.state.epoch;
         let progress = self.state.early.observe(epoch, best.mean_iou);
