@@ -1,6 +1,7 @@
 //! Training: schedules, metrics, early stopping, checkpoints that resume exactly, and the folder a run lives in.
 
 pub mod checkpoint;
+pub mod diagnose;
 pub mod early;
 pub mod init;
 pub mod metrics;

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Augment, Loader, LoaderOptions, Sample, Source};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::Slab;
+use crate::graph::{Graph, Slab};
 use crate::models::UNet;
 use crate::models::weights::{Meta, Normalisation as MetaNormalisation, Weights};
 use crate::plan::{Memory, Params, Pending, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
+use super::diagnose::first_non_finite;
 use super::run_dir::config_hash;
 use super::step::{Loss, Normalisation, Optimizer, StepOptions, ema_slab};
 use super::validate::validate;
@@ -60,8 +61,9 @@ pub struct SegmentConfig {
     pub init: Option<String>,
 }
 
-/// The keys of a [`SegmentConfig`] that may change when a run is resumed.
-pub const FREE: &[&str] = &["epochs", "patience"];
+/// The keys of a [`SegmentConfig`] that may change when a run is resumed: a longer run's cosine goes on towards its new
+/// end.
+pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total"];
 
 /// What a run reads.
 #[derive(Debug, Clone)]
@@ -160,12 +162,25 @@ pub struct SegmentRun<'a> {
     splits: &'a Splits,
     options: StepOptions,
     params: Params,
+    graph: Graph,
     plan: Plan,
+    planning: PlanOptions,
     averaged: Segmenter,
     source: Source,
     state: State,
     table: MetricsTable,
     best: Option<Weights>,
+}
+
+/// A step on the device, with what it was given.
+struct Running {
+    step: u64,
+    pending: Pending,
+    inputs: Vec<(String, Tensor)>,
+}
+
+fn borrowed(inputs: &[(String, Tensor)]) -> Vec<(&str, &Tensor)> {
+    inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect()
 }
 
 /// What the loop keeps of the epoch in progress.
@@ -267,7 +282,22 @@ impl<'a> SegmentRun<'a> {
         let SegmentConfig { net, normalisation, size, .. } = *config;
         let view = params.view(&ema_slab())?;
         let averaged = Segmenter::with_params(gpu, net, normalisation, size, view, 0.5).planned(planning.clone());
-        Ok(Self { gpu, config, dir: run, splits, options, params, plan, averaged, source, state, table, best: None })
+        Ok(Self {
+            gpu,
+            config,
+            dir: run,
+            splits,
+            options,
+            params,
+            graph: built.graph,
+            plan,
+            planning: planning.clone(),
+            averaged,
+            source,
+            state,
+            table,
+            best: None,
+        })
     }
 
     /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set. The checkpoint is up to date when
@@ -310,7 +340,7 @@ impl<'a> SegmentRun<'a> {
         let mut partial: Partial = serde_json::from_value(self.state.more.clone()).unwrap_or_default();
         let start = usize::try_from(self.state.batch).unwrap_or(usize::MAX);
         let mut loader: Loader = self.source.epoch(self.state.epoch, start)?;
-        let mut running: Option<(u64, Pending)> = None;
+        let mut running: Option<Running> = None;
         let mut saved = Instant::now();
         let mut clock = (Instant::now(), 0u64, 0f64);
         loop {
@@ -318,13 +348,12 @@ impl<'a> SegmentRun<'a> {
             let next = if stop || self.state.batch >= batches { None } else { loader.next().transpose()? };
             let submitted = match &next {
                 None => None,
-                Some(batch) => {
-                    Some((self.state.step + 1, self.submit(&batch.images, &batch.masks, self.state.step + 1)?))
-                }
+                Some(batch) => Some(self.submit(&batch.images, &batch.masks, self.state.step + 1)?),
             };
             // The step before is asked for only now, while the device works on this one.
-            if let Some((step, pending)) = running.take() {
-                let (loss, norm) = scalars(step, pending)?;
+            if let Some(last) = running.take() {
+                let step = last.step;
+                let (loss, norm) = self.scalars(last)?;
                 partial.loss += f64::from(loss);
                 partial.steps += 1;
                 clock.1 += 1;
@@ -347,8 +376,8 @@ impl<'a> SegmentRun<'a> {
                 return Ok(self.state.batch >= batches);
             }
             if saved.elapsed().as_secs() >= SAVE_EVERY {
-                if let Some((step, pending)) = running.take() {
-                    let (loss, _) = scalars(step, pending)?;
+                if let Some(last) = running.take() {
+                    let (loss, _) = self.scalars(last)?;
                     partial.loss += f64::from(loss);
                     partial.steps += 1;
                     self.state.more = serde_json::to_value(partial).unwrap_or_default();
@@ -359,7 +388,7 @@ impl<'a> SegmentRun<'a> {
         }
     }
 
-    fn submit(&self, images: &Tensor, masks: &Tensor, step: u64) -> Result<Pending> {
+    fn submit(&self, images: &Tensor, masks: &Tensor, step: u64) -> Result<Running> {
         let parts = self.options.micro_batches;
         let split = |tensor: &Tensor| -> Result<Vec<Tensor>> {
             let mut shape = tensor.shape().to_vec();
@@ -373,16 +402,39 @@ impl<'a> SegmentRun<'a> {
         let decay = self.config.ema.min((1.0 + step as f32) / (10.0 + step as f32));
         let average = Tensor::new([4], vec![decay, 0.0, 0.0, 0.0])?;
         let number = Tensor::new([1], vec![step as f32])?;
-        let names: Vec<(String, String)> = (0..parts).map(|m| (format!("image.{m}"), format!("target.{m}"))).collect();
-        let mut inputs: Vec<(&str, &Tensor)> = vec![("hyper", &hyper), ("average", &average)];
+        let mut inputs: Vec<(String, Tensor)> = vec![("hyper".into(), hyper), ("average".into(), average)];
         if self.plan.reads("step") {
-            inputs.push(("step", &number));
+            inputs.push(("step".into(), number));
         }
-        for ((image, target), (images, masks)) in names.iter().zip(images.iter().zip(&masks)) {
-            inputs.push((image, images));
-            inputs.push((target, masks));
+        for (m, (images, masks)) in images.into_iter().zip(masks).enumerate() {
+            inputs.push((format!("image.{m}"), images));
+            inputs.push((format!("target.{m}"), masks));
         }
-        self.plan.submit(&self.params, &inputs)
+        let pending = self.plan.submit(&self.params, &borrowed(&inputs))?;
+        Ok(Running { step, pending, inputs })
+    }
+
+    /// Loss and gradient norm of a step; an error where the optimizer refused it, with the first value that was not
+    /// finite.
+    fn scalars(&self, running: Running) -> Result<(f32, f32)> {
+        let Running { step, pending, inputs } = running;
+        let outputs = pending.wait()?;
+        let (loss, control) = (outputs[0].data()[0], outputs[1].data());
+        if control[2] != 0.0 {
+            return Ok((loss, control[0]));
+        }
+        let found = first_non_finite(self.gpu, &self.graph, &self.params, &borrowed(&inputs), &self.planning);
+        let first = match found {
+            Ok(Some(found)) => format!("first in {found}"),
+            Ok(None) => "in a replay with the weights of a step later every value was finite".into(),
+            Err(error) => format!("where it began is not known, the step could not be replayed: {error}"),
+        };
+        let message = format!(
+            "loss {loss}, gradient norm {}; {first}; the step was not taken (hint: a smaller --lr, or look at the images; \
+             the last checkpoint is kept)",
+            control[0]
+        );
+        Err(Error::NotFinite { step, message })
     }
 
     fn finish_epoch(&mut self, speed: f64, started: Instant, tell: &mut dyn FnMut(Event<'_>)) -> Result<()> {
@@ -460,18 +512,4 @@ fn slab_name(slab: &Slab) -> String {
         Slab::Gradients => "gradients".into(),
         Slab::State(name) => name.clone(),
     }
-}
-
-/// Loss and gradient norm of a step; an error where the optimizer refused it.
-fn scalars(step: u64, pending: Pending) -> Result<(f32, f32)> {
-    let outputs = pending.wait()?;
-    let (loss, control) = (outputs[0].data()[0], outputs[1].data());
-    if control[2] == 0.0 {
-        let message = format!(
-            "loss {loss}, gradient norm {}: the weights were left as they were (hint: a smaller --lr, or look at the images)",
-            control[0]
-        );
-        return Err(Error::NotFinite { step, message });
-    }
-    Ok((loss, control[0]))
 }
