@@ -1,6 +1,7 @@
 //! Training: schedules, metrics, early stopping, checkpoints that resume exactly, and the folder a run lives in.
 
 pub mod checkpoint;
+pub mod classification;
 pub mod early;
 pub mod init;
 pub mod metrics;
@@ -13,6 +14,7 @@ mod table;
 pub mod validate;
 
 pub use checkpoint::{Checkpoint, State};
+pub use classification::{Bootstrap, ClassificationMeter, ClassificationScores, Interval, Predicted};
 pub use early::{EarlyStopping, Goal, Progress};
 pub use init::{Init, Spread};
 pub use metrics::{ImageScores, SegmentationMeter, SegmentationScores};
