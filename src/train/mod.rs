@@ -16,7 +16,7 @@ pub mod validate;
 pub use checkpoint::{Checkpoint, State};
 pub use classification::{Bootstrap, ClassificationMeter, ClassificationScores, Interval, Predicted};
 pub use early::{EarlyStopping, Goal, Progress};
-pub use init::{Init, Spread};
+pub use init::{Fan, Init, Spread};
 pub use metrics::{ImageScores, SegmentationMeter, SegmentationScores};
 pub use predict::Segmenter;
 pub use run_dir::RunDir;
