@@ -58,6 +58,7 @@ pub(super) fn charts<'a>(run: &Path, charts: &[Chart<'a>]) -> Result<Vec<(&'a st
             y: y.into(),
             y_range: None,
             series: names.iter().map(|name| series(name)).collect(),
+            ..LineChart::default()
         };
         Ok((file, line_chart(&chart)?))
     };
