@@ -5,6 +5,7 @@ pub mod classification;
 pub mod classifier;
 pub mod classify;
 pub mod early;
+pub mod find_lr;
 pub mod init;
 pub mod metrics;
 mod mixup;
