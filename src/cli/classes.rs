@@ -53,6 +53,11 @@ impl ViewArgs {
         }
     }
 
+    /// The U-Net's file, where one is given.
+    pub(super) fn unet(&self) -> Option<&std::path::PathBuf> {
+        self.unet.as_ref()
+    }
+
     /// Gives a mask from the U-Net to each photograph that needs one and has none; they are kept in the folder `masks`
     /// of `out`, and taken from there the next time.
     pub(super) fn complete_masks(

@@ -6,12 +6,14 @@
 mod bench;
 mod check;
 mod classes;
+mod classify;
 mod context;
 mod data;
 mod devices;
 mod eval;
 mod generate;
 mod model;
+mod photos;
 mod segment;
 mod size;
 mod table;
@@ -48,6 +50,8 @@ enum Command {
     Data(data::DataCommand),
     /// Outlines the lesions on photographs
     Segment(segment::SegmentArgs),
+    /// Says what the lesions on photographs are, each class with its probability
+    Classify(classify::ClassifyArgs),
     /// Measures weights on a data set
     #[command(subcommand)]
     Eval(eval::EvalCommand),
@@ -77,6 +81,7 @@ impl Command {
             Self::Bench(command) => bench::run(command, context),
             Self::Check(args) => check::run(args, context),
             Self::Segment(args) => segment::run(args, context),
+            Self::Classify(args) => classify::run(args, context),
             Self::Weights(command) => weights::run(command, context),
             Self::Train(command) => train::run(command, context),
             Self::Completions(args) => generate::completions(args, context),

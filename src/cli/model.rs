@@ -6,7 +6,7 @@ use super::Context;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{Weights, shipped};
-use crate::train::Segmenter;
+use crate::train::{Classifier, Segmenter};
 
 /// The file given, else that of the shipped U-Net, which is then named on stderr.
 pub(super) fn unet_file(given: Option<&PathBuf>, context: &Context) -> Result<PathBuf> {
@@ -27,6 +27,21 @@ pub(super) fn segmenter(gpu: &Gpu, path: &Path, weights: &Weights, context: &Con
         return Err(Error::weights(path, message));
     }
     Ok(segmenter)
+}
+
+/// The file given, else that of the shipped classifier, which is then named on stderr.
+pub(super) fn classifier_file(given: Option<&PathBuf>, context: &Context) -> Result<PathBuf> {
+    if let Some(given) = given {
+        return Ok(given.clone());
+    }
+    let shipped = shipped::classifier()?;
+    context.say(format!("classifier: {}", shipped.display()));
+    Ok(shipped)
+}
+
+/// A classifier of lesions on photographs.
+pub(super) fn classifier(gpu: &Gpu, weights: &Weights, context: &Context) -> Result<Classifier> {
+    Ok(Classifier::new(gpu, weights)?.planned(context.plan_options(gpu)))
 }
 
 /// A probability, 0 to 1, on the command line.

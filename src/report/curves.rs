@@ -50,6 +50,20 @@ pub struct LineChart {
     pub y_range: Option<(f64, f64)>,
     /// The lines.
     pub series: Vec<Series>,
+    /// Where their names stand.
+    pub legend: Legend,
+}
+
+/// A corner of a chart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Legend {
+    /// For what falls to the right: a loss.
+    #[default]
+    UpperRight,
+    /// For what rises to the right: a ROC curve.
+    LowerRight,
+    /// For what fills the upper right: precision over recall.
+    LowerLeft,
 }
 
 /// A line chart of 760×420, on a light ground. Without a point to show it says so.
@@ -108,7 +122,11 @@ pub fn line_chart(chart: &LineChart) -> Result<String> {
         }
         context
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperRight)
+            .position(match chart.legend {
+                Legend::UpperRight => SeriesLabelPosition::UpperRight,
+                Legend::LowerRight => SeriesLabelPosition::LowerRight,
+                Legend::LowerLeft => SeriesLabelPosition::LowerLeft,
+            })
             .background_style(GROUND.mix(0.85))
             .border_style(GRID)
             .label_font(("sans-serif", 14))
@@ -276,7 +294,14 @@ mod tests {
     fn lines_are_drawn_and_named() {
         let points = (0..30).map(|i| (f64::from(i), 1.0 / f64::from(i + 1))).collect();
         let series = vec![Series::new("train <loss>", points), Series::new("val", vec![(0.0, f64::NAN), (3.0, 0.5)])];
-        let chart = LineChart { title: "Loss".into(), x: "epoch".into(), y: "loss".into(), y_range: None, series };
+        let chart = LineChart {
+            title: "Loss".into(),
+            x: "epoch".into(),
+            y: "loss".into(),
+            y_range: None,
+            series,
+            ..LineChart::default()
+        };
         let svg = line_chart(&chart).unwrap();
         assert!(svg.contains("train &lt;loss&gt;") && svg.contains("polyline") && !svg.contains("NaN"), "{svg}");
     }

@@ -11,12 +11,15 @@
 )]
 #![allow(clippy::missing_errors_doc, reason = "errors are described by the sentence before")]
 
+pub mod classification;
 pub mod curves;
+pub mod document;
 pub mod overlay;
 pub mod page;
 pub mod sheet;
 
-pub use self::curves::{LineChart, Series, bar_chart, line_chart, pie_chart};
+pub use self::curves::{Legend, LineChart, Series, bar_chart, line_chart, pie_chart};
+pub use self::document::Document;
 pub use self::overlay::{Outline, compare, outlines, overlay};
 pub use self::page::{Page, PageHead, SegmentEntry, SegmentFailure};
 pub use self::sheet::{Sheet, SheetOptions};

@@ -94,6 +94,13 @@ impl Classifier {
         Self { plans: Plans::new(options), ..self }
     }
 
+    /// The same shown another part of photographs.
+    #[must_use]
+    pub fn showing(mut self, view: View) -> Self {
+        self.options.view = view;
+        self
+    }
+
     /// What it is.
     #[must_use]
     pub fn options(&self) -> &ClassifierOptions {

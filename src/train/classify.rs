@@ -19,6 +19,7 @@ use crate::plan::PlanOptions;
 use crate::tensor::Tensor;
 
 use super::classifier::{ClassifierOptions, unmasked};
+use super::find_lr::{self, LrFound, LrPoint, LrRange};
 use super::mixup;
 use super::session::{Engine, Place, Session, Settings, Task, thinned};
 use super::step::{Normalisation, Optimizer, Step, StepGraph, ema_slab};
@@ -250,6 +251,27 @@ impl ClassifyConfig {
                 ClassLoss::Focal { gamma } => graph.focal_loss(FocalLoss::new(gamma)?, logits, target, weights),
             }
         })
+    }
+
+    /// Looks for a learning rate: trains on growing ones, and keeps nothing. `tell` hears of every step, and
+    /// ends the search where it says `false`.
+    ///
+    /// # Errors
+    /// As [`ClassifyRun::open`]; [`Error::Parameter`] for a range that is none, [`Error::Cancelled`].
+    pub fn find_lr(
+        &self,
+        gpu: &Gpu,
+        train: &Labelled,
+        init: Option<&Weights>,
+        planning: &PlanOptions,
+        range: &LrRange,
+        tell: &mut dyn FnMut(u64, LrPoint) -> bool,
+    ) -> Result<LrFound> {
+        train.refuse_empty()?;
+        let engine = self.engine(gpu, train, planning)?;
+        self.fill(&engine, init)?;
+        let weights = train.class_weights(self.class_weights)?;
+        find_lr::search(&engine, range, |batch, step| self.feed(&weights, batch, step), tell)
     }
 
     fn engine(&self, gpu: &Gpu, train: &Labelled, planning: &PlanOptions) -> Result<Engine> {

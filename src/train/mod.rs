@@ -6,6 +6,7 @@ pub mod classifier;
 pub mod classify;
 pub mod diagnose;
 pub mod early;
+pub mod find_lr;
 pub mod init;
 pub mod metrics;
 mod mixup;

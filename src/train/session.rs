@@ -129,6 +129,29 @@ pub(super) struct Running {
     inputs: Vec<(String, Tensor)>,
 }
 
+/// What comes back of a step.
+pub(super) struct Scalars {
+    pub loss: f32,
+    pub norm: f32,
+    /// Whether loss and gradient norm were finite, so that the optimizer took the step.
+    pub taken: bool,
+}
+
+impl Scalars {
+    fn wait(pending: Pending) -> Result<Self> {
+        let outputs = pending.wait()?;
+        let (loss, control) = (outputs[0].data()[0], outputs[1].data());
+        Ok(Self { loss, norm: control[0], taken: control[2] != 0.0 })
+    }
+}
+
+impl Running {
+    /// Waits for the step.
+    pub(super) fn wait(self) -> Result<Scalars> {
+        Scalars::wait(self.pending)
+    }
+}
+
 fn borrowed(inputs: &[(String, Tensor)]) -> Vec<(&str, &Tensor)> {
     inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect()
 }
@@ -226,10 +249,9 @@ impl Engine {
     /// finite.
     pub(super) fn scalars(&self, running: Running) -> Result<(f32, f32)> {
         let Running { step, pending, inputs } = running;
-        let outputs = pending.wait()?;
-        let (loss, control) = (outputs[0].data()[0], outputs[1].data());
-        if control[2] != 0.0 {
-            return Ok((loss, control[0]));
+        let Scalars { loss, norm, taken } = Scalars::wait(pending)?;
+        if taken {
+            return Ok((loss, norm));
         }
         let found = first_non_finite(&self.gpu, &self.graph, &self.params, &borrowed(&inputs), &self.planning);
         let first = match found {
@@ -238,9 +260,8 @@ impl Engine {
             Err(error) => format!("where it began is not known, the step could not be replayed: {error}"),
         };
         let message = format!(
-            "loss {loss}, gradient norm {}; {first}; the step was not taken (hint: a smaller --lr, or look at the images; \
-             the last checkpoint is kept)",
-            control[0]
+            "loss {loss}, gradient norm {norm}; {first}; the step was not taken (hint: a smaller --lr, or look at the \
+             images; the last checkpoint is kept)"
         );
         Err(Error::NotFinite { step, message })
     }

@@ -9,17 +9,20 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::recipe::{Chart, OptimizerArg, ScheduleArg, charts, digest, write_charts};
+use super::recipe::{Chart, OptimizerArg, ScheduleArg, digest, leave, write_files};
 use crate::cli::classes::ViewArgs;
 use crate::cli::{Context, SizeArg};
 use crate::data::{Augment, Dataset, Split};
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
 use crate::models::weights::Weights;
 use crate::models::{ResNet, ResNetDepth, Stage, StrideIn};
 use crate::plan::PlanOptions;
+use crate::report::{LineChart, Series, line_chart};
 use crate::train::classify::{
     ClassLoss, ClassifyConfig, ClassifyRun, ClassifySplits, Ended, Event, Monitor, Validated,
 };
+use crate::train::find_lr::{LrPoint, LrRange};
 use crate::train::step::{Normalisation, Optimizer};
 use crate::train::{MetricsTable, Schedule, StageRates};
 
@@ -68,6 +71,9 @@ pub(in crate::cli) struct ClassifyArgs {
     /// Go on with the run in --out
     #[arg(long)]
     resume: bool,
+    /// Train for some steps on growing learning rates, write find-lr.csv and find-lr.svg into --out, and suggest one
+    #[arg(long, conflicts_with = "resume")]
+    find_lr: bool,
     /// Weights to start from, whole or in part: torchvision's names. What they lack starts afresh, and so does a head
     /// for other classes
     #[arg(long, value_name = "WEIGHTS")]
@@ -261,10 +267,21 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     let splits = splits(args, context, init.as_ref(), &gpu)?;
     let config = config(args, &splits, init.as_ref())?;
     let planning = PlanOptions { budget: crate::cli::context::free_memory(&gpu), ..context.plan_options(&gpu) };
+    if args.find_lr {
+        return find_lr(args, &config, &splits, init.as_ref(), (&gpu, &planning), context);
+    }
     let mut run = ClassifyRun::open(&gpu, &config, &args.out, &splits, init.as_ref(), args.resume, &planning)?;
     if let Some(loaded) = run.loaded() {
         context.say(loaded.to_string());
     }
+    let net = format!("ResNet-{}, input {}", config.net.depth.layers(), args.size);
+    let facts = [
+        ("Data", splits.description.clone()),
+        ("Network", net),
+        ("Shown", config.view.name().to_owned()),
+        ("Classes", config.classes.join(", ")),
+        ("Computed on", gpu.caps().describe()),
+    ];
     let mut progress = Progress::new(context, config.batch);
     let ended = run.train(args.steps, &context.cancel, &mut |event| {
         progress.tell(&event, |Validated { scores, loss, .. }| {
@@ -278,10 +295,8 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
                 scores.temperature
             )
         });
-        if let Event::Epoch { .. } = event
-            && let Err(error) = charts(&args.out, CHARTS).and_then(|drawn| write_charts(&args.out, &drawn))
-        {
-            tracing::warn!(%error, "the curves were not drawn");
+        if let Event::Epoch { .. } = event {
+            leave(&args.out, "Training of a classifier", &facts, CHARTS);
         }
     });
     progress.end();
@@ -312,12 +327,54 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn splits(
+fn find_lr(
     args: &ClassifyArgs,
-    context: &Context,
+    config: &ClassifyConfig,
+    splits: &ClassifySplits,
     init: Option<&Weights>,
-    gpu: &crate::gpu::Gpu,
-) -> Result<ClassifySplits> {
+    (gpu, planning): (&Gpu, &PlanOptions),
+    context: &Context,
+) -> Result<ExitCode> {
+    let range = LrRange { steps: args.steps.unwrap_or(LrRange::default().steps), ..LrRange::default() };
+    let bar = context.progress("learning rates", range.steps);
+    let found = config.find_lr(gpu, &splits.train, init, planning, &range, &mut |step, point| {
+        bar.set_position(step);
+        bar.set_message(format!("lr {:.1e} loss {:.3}", point.lr, point.smoothed));
+        !context.cancelled()
+    });
+    bar.finish_and_clear();
+    let found = found?;
+    std::fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
+    let rows = found.points.iter().map(|point| format!("{},{},{}\n", point.lr, point.loss, point.smoothed));
+    let table: String = std::iter::once("lr,loss,smoothed\n".to_owned()).chain(rows).collect();
+    let points = |of: fn(&LrPoint) -> f64| {
+        found.points.iter().map(|point| (f64::from(point.lr).log10(), of(point))).collect::<Vec<_>>()
+    };
+    let least = found.points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
+    let first = found.points.first().map_or(1.0, |point| point.smoothed);
+    let chart = LineChart {
+        title: "Loss while the learning rate grows".into(),
+        x: "logarithm of the learning rate, to base 10".into(),
+        y: "loss".into(),
+        y_range: Some((0.8 * least, 1.5 * first)).filter(|(low, high)| low < high),
+        series: vec![
+            Series::new("loss", points(|point| f64::from(point.loss))),
+            Series::new("smoothed", points(|point| point.smoothed)),
+        ],
+        ..LineChart::default()
+    };
+    write_files(&args.out, &[("find-lr.svg", line_chart(&chart)?), ("find-lr.csv", table)])?;
+    let text = || match found.suggestion {
+        Some(lr) => {
+            format!("--lr {lr:.1e}: there the loss falls most steeply; see {}/find-lr.svg\n", args.out.display())
+        }
+        None => format!("no suggestion: the loss never fell; see {}/find-lr.svg\n", args.out.display()),
+    };
+    context.print(text, &found)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn splits(args: &ClassifyArgs, context: &Context, init: Option<&Weights>, gpu: &Gpu) -> Result<ClassifySplits> {
     let mut data = Dataset::open(&args.data)?;
     if args.skip_unlabelled {
         let skipped = data.skip_unlabelled();

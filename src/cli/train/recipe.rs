@@ -6,7 +6,8 @@ use clap::ValueEnum;
 
 use crate::error::{Error, Result};
 use crate::models::Weights;
-use crate::report::{LineChart, Series, line_chart};
+use crate::report::document::Cell;
+use crate::report::{Document, LineChart, Series, line_chart};
 use crate::train::{Decay, MetricsTable, Row};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,8 +44,19 @@ pub(super) fn digest(weights: &Weights) -> Result<String> {
 /// A chart of a run's table: file, title, what stands beside it, its columns.
 pub(super) type Chart<'a> = (&'a str, &'a str, &'a str, &'a [&'a str]);
 
+/// Leaves an epoch's charts and `report.html` in the run's folder. That one of them cannot be written ends no training.
+pub(super) fn leave(run: &Path, title: &str, facts: &[(&str, String)], wanted: &[Chart]) {
+    let written = charts(run, wanted).and_then(|drawn| {
+        write_files(run, &drawn)?;
+        report(run, title, facts, drawn)
+    });
+    if let Err(error) = written {
+        tracing::warn!(%error, "the curves were not drawn");
+    }
+}
+
 /// Draws charts from the run's table, each as SVG.
-pub(super) fn charts<'a>(run: &Path, charts: &[Chart<'a>]) -> Result<Vec<(&'a str, String)>> {
+fn charts<'a>(run: &Path, charts: &[Chart<'a>]) -> Result<Vec<(&'a str, String)>> {
     let (columns, rows) = MetricsTable::read(run.join("metrics.csv"))?;
     let series = |name: &str| {
         let at = columns.iter().position(|column| column == name);
@@ -58,17 +70,38 @@ pub(super) fn charts<'a>(run: &Path, charts: &[Chart<'a>]) -> Result<Vec<(&'a st
             y: y.into(),
             y_range: None,
             series: names.iter().map(|name| series(name)).collect(),
+            ..LineChart::default()
         };
         Ok((file, line_chart(&chart)?))
     };
     charts.iter().map(draw).collect()
 }
 
-/// Writes drawn charts into the run's folder.
-pub(super) fn write_charts(run: &Path, drawn: &[(&str, String)]) -> Result<()> {
-    for (file, svg) in drawn {
+/// Writes files of text into the run's folder.
+pub(super) fn write_files(run: &Path, drawn: &[(&str, String)]) -> Result<()> {
+    for (file, text) in drawn {
         let path = run.join(file);
-        crate::data::save::write_atomic(&path, |out| out.write_all(svg.as_bytes()).map_err(Error::io(&path)))?;
+        crate::data::save::write_atomic(&path, |out| out.write_all(text.as_bytes()).map_err(Error::io(&path)))?;
     }
     Ok(())
+}
+
+/// Writes `report.html`: the charts and the table on one page.
+fn report(run: &Path, title: &str, facts: &[(&str, String)], drawn: Vec<(&str, String)>) -> Result<()> {
+    let (columns, rows) = MetricsTable::read(run.join("metrics.csv"))?;
+    let mut page = Document::new(title);
+    for (name, value) in facts {
+        page.fact(*name, value);
+    }
+    page.fact("Epochs", rows.len().to_string());
+    let drawn: Vec<String> = drawn.into_iter().map(|(_, svg)| svg).collect();
+    page.charts("Curves", "The averaged weights are measured on val after every epoch.", &drawn);
+    let head: Vec<&str> = std::iter::once("epoch").chain(columns.iter().map(String::as_str)).collect();
+    let cell = |value: &Option<f64>| Cell::Number(value.map_or_else(String::new, |value| format!("{value:.5}")));
+    let row = |row: &Row| {
+        let epoch = Cell::Number(row.epoch.to_string());
+        std::iter::once(epoch).chain(row.values.iter().map(cell)).collect::<Vec<_>>()
+    };
+    page.table("Epoch by epoch", "", &head, &rows.iter().map(row).collect::<Vec<_>>());
+    write_files(run, &[("report.html", page.finish())])
 }

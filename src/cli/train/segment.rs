@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::progress::Progress;
-use super::recipe::{Chart, OptimizerArg, ScheduleArg, charts, digest, write_charts};
+use super::recipe::{Chart, OptimizerArg, ScheduleArg, digest, leave};
 use crate::cli::{Context, SizeArg};
 use crate::data::{Augment, Dataset, Sample, Split};
 use crate::error::Result;
@@ -131,6 +131,11 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let config = config(args, steps_per_epoch, init.as_ref())?;
     let planning = PlanOptions { budget: crate::cli::context::free_memory(&gpu), ..context.plan_options(&gpu) };
     let mut run = SegmentRun::open(&gpu, &config, &args.out, &splits, init.as_ref(), args.resume, &planning)?;
+    let facts = [
+        ("Data", splits.description.clone()),
+        ("Network", format!("U-Net, base {}, input {}", config.net.base, args.size)),
+        ("Computed on", gpu.caps().describe()),
+    ];
     let mut progress = Progress::new(context, config.batch);
     let ended = run.train(args.steps, &context.cancel, &mut |event| {
         progress.tell(&event, |Validated { best, .. }| {
@@ -139,10 +144,8 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
                 best.mean_iou, best.dice, best.threshold, best.images
             )
         });
-        if let Event::Epoch { .. } = event
-            && let Err(error) = charts(&args.out, CHARTS).and_then(|drawn| write_charts(&args.out, &drawn))
-        {
-            tracing::warn!(%error, "the curves were not drawn");
+        if let Event::Epoch { .. } = event {
+            leave(&args.out, "Training of a U-Net", &facts, CHARTS);
         }
     });
     progress.end();

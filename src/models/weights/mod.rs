@@ -103,6 +103,12 @@ impl Weights {
         bad.filter(|&(_, count)| count > 0).collect()
     }
 
+    /// How their file holds them: 16 bits where any tensor is held so; 32 for what was made in memory.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        if self.stored.values().any(|dtype| dtype == "F16") { Precision::F16 } else { Precision::F32 }
+    }
+
     /// The number of values in all tensors.
     #[must_use]
     pub fn parameters(&self) -> usize {

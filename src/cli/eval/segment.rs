@@ -1,19 +1,20 @@
-//! `nevus eval …`.
+//! `nevus eval segment`.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::Args;
 use image::{GrayImage, Luma};
 use serde::Serialize;
 
-use super::table::table;
-use super::{Context, model};
+use super::{Side, WORST, short, side};
+use crate::cli::table::table;
+use crate::cli::{Context, model};
 use crate::data::resize::resize_maps;
 use crate::data::save::write_png;
-use crate::data::{Dataset, DecodeLimits, LoaderOptions, Sample, Source, Split, read_mask, read_photo};
+use crate::data::{Dataset, DecodeLimits, LoaderOptions, Sample, Source, read_mask, read_photo};
 use crate::error::{Error, Result};
 use crate::models::Weights;
 use crate::report::overlay::{FOUND, REFERENCE};
@@ -21,19 +22,9 @@ use crate::report::{Outline, Sheet, SheetOptions};
 use crate::tensor::Tensor;
 use crate::train::{ImageScores, SegmentationMeter, SegmentationScores, Segmenter};
 
-/// How many of the worst photographs are named.
-const WORST: usize = 10;
-
-/// The commands below `nevus eval`.
-#[derive(Debug, Subcommand)]
-pub(super) enum EvalCommand {
-    /// Measures outlines against the masks of a data set
-    Segment(SegmentArgs),
-}
-
 /// Flags of `nevus eval segment`.
 #[derive(Debug, Args)]
-pub(super) struct SegmentArgs {
+pub(in crate::cli) struct SegmentArgs {
     /// The data set's folder
     data: PathBuf,
     /// The weights; without it those that come with nevus
@@ -60,14 +51,6 @@ pub(super) struct SegmentArgs {
     limit: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Side {
-    Train,
-    Val,
-    Test,
-    All,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Threshold {
     Auto,
@@ -92,13 +75,7 @@ struct Report {
     without_mask: usize,
 }
 
-pub(super) fn run(command: &EvalCommand, context: &Context) -> Result<ExitCode> {
-    match command {
-        EvalCommand::Segment(args) => segment(args, context),
-    }
-}
-
-fn segment(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let dataset = Dataset::open(&args.data)?;
     let (split, samples) = side(&dataset, args.split)?;
     let all = samples.len();
@@ -136,24 +113,6 @@ fn segment(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let report = Report { scores, seconds, device: gpu.caps().describe(), weights: path, split, without_mask };
     context.print_or_write(|| text(&report), &report)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The samples that are asked for, and what to call them.
-fn side(dataset: &Dataset, wanted: Option<Side>) -> Result<(&'static str, Vec<Sample>)> {
-    let wanted = wanted.unwrap_or(if dataset.has_split() { Side::Test } else { Side::All });
-    let split = match wanted {
-        Side::All => return Ok(("all", dataset.samples.clone())),
-        Side::Train => Split::Train,
-        Side::Val => Split::Val,
-        Side::Test => Split::Test,
-    };
-    let samples = dataset.side(split);
-    if samples.is_empty() {
-        let name = split.name();
-        let hint = if dataset.has_split() { "--split all" } else { "nevus data split, or --split all" };
-        return Err(Error::data(&dataset.root, format!("no photograph is on the side {name} (hint: {hint})")));
-    }
-    Ok((split.name(), samples))
 }
 
 fn measure(
@@ -211,11 +170,6 @@ fn sheet(segmenter: &Segmenter, samples: &[Sample], scores: &SegmentationScores,
         sheet.add_outlined(&photo, &lines, format!("{:.3} {}", image.iou, short(&image.name)))?;
     }
     Ok(sheet)
-}
-
-/// A sample's name without its folders.
-fn short(id: &str) -> &str {
-    Path::new(id).file_name().and_then(|name| name.to_str()).unwrap_or(id)
 }
 
 fn text(report: &Report) -> String {

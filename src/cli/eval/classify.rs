@@ -1,0 +1,415 @@
+//! `nevus eval classify`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Side, WORST, short, side};
+use crate::cli::classes::{ViewArgs, complete_masks};
+use crate::cli::table::table;
+use crate::cli::{Context, model};
+use crate::data::save::write_atomic;
+use crate::data::{Dataset, DecodeLimits, Labelled, Split, View, read_photo};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::models::Weights;
+use crate::report::classification::{FIGURES, Measured, figure, page, with_interval};
+use crate::report::document::Tile;
+use crate::train::classification::curves::{Point, threshold_for_recall};
+use crate::train::{Bootstrap, ClassificationMeter, ClassificationScores, Classifier, Ways};
+
+/// Pictures on the page.
+const SHOWN: usize = 24;
+
+/// Flags of `nevus eval classify`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ClassifyArgs {
+    /// The data set's folder: HAM10000, or a folder for each class
+    data: PathBuf,
+    /// The weights; without it those that come with nevus
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Which side of the split; without it test where the data set has a split, else all
+    #[arg(long, value_enum, value_name = "SIDE")]
+    split: Option<Side>,
+    #[command(flatten)]
+    view: ViewArgs,
+    /// Compare, on the same photographs: the whole image, the lesion's crop, and the lesion without its background
+    #[arg(long)]
+    compare: bool,
+    /// For --compare: weights that were trained on crops, in place of the others
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    crop_weights: Option<PathBuf>,
+    /// For --compare: weights that were trained without background, in place of the others
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    masked_weights: Option<PathBuf>,
+    /// Show each photograph in so many ways (1, 2 or 4: mirrored) and take the mean
+    #[arg(long, default_value_t = Way::from(1), value_name = "N", value_parser = ways)]
+    tta: Way,
+    /// Fit the temperature on val, and keep it in the weights file
+    #[arg(long)]
+    calibrate: bool,
+    /// Find the threshold at which so large a share of the melanomas is found: on val where there is one
+    #[arg(long, value_name = "SHARE", value_parser = model::probability)]
+    melanoma_recall: Option<f32>,
+    /// Resamples of the 95 % intervals; 0 for none
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    resamples: u32,
+    /// Leave out photographs without a label
+    #[arg(long)]
+    skip_unlabelled: bool,
+    /// Write the figures as one JSON object into FILE; without FILE print it on stdout in place of text
+    #[arg(id = "json", long = "json", value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    json: Option<PathBuf>,
+    /// Write a page with confusion, curves, calibration and the surest mistakes
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Photographs in one batch
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: u16,
+    /// Only the first N photographs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+}
+
+/// In how many ways a photograph is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) struct Way(pub Ways);
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.flips().len())
+    }
+}
+
+impl From<u8> for Way {
+    fn from(count: u8) -> Self {
+        Self(match count {
+            0 | 1 => Ways::One,
+            2 => Ways::Two,
+            _ => Ways::Four,
+        })
+    }
+}
+
+/// 1, 2 or 4 on the command line.
+pub(in crate::cli) fn ways(text: &str) -> Result<Way, String> {
+    match text {
+        "1" => Ok(Way(Ways::One)),
+        "2" => Ok(Way(Ways::Two)),
+        "4" => Ok(Way(Ways::Four)),
+        _ => Err("expected 1, 2 or 4".into()),
+    }
+}
+
+/// The flat object of `--json`.
+#[derive(Serialize)]
+struct Report {
+    #[serde(flatten)]
+    scores: ClassificationScores,
+    seconds: f64,
+    device: String,
+    weights: PathBuf,
+    split: &'static str,
+    view: View,
+    ways: usize,
+    /// The threshold for the wanted recall of melanomas, and what it gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    melanoma_threshold: Option<Threshold>,
+    /// The figures of the same photographs shown in other ways, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    compared: Vec<Compared>,
+}
+
+#[derive(Serialize)]
+struct Threshold {
+    wanted_recall: f64,
+    /// The side it was chosen on.
+    chosen_on: &'static str,
+    #[serde(flatten)]
+    point: Point,
+    /// What it gives on the side that is measured, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured: Option<Reached>,
+}
+
+#[derive(Serialize)]
+struct Reached {
+    recall: f64,
+    specificity: f64,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    name: String,
+    weights: PathBuf,
+    #[serde(flatten)]
+    scores: ClassificationScores,
+}
+
+struct Work<'a> {
+    args: &'a ClassifyArgs,
+    context: &'a Context,
+    gpu: &'a Gpu,
+    bootstrap: Option<Bootstrap>,
+}
+
+pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
+    let mut dataset = Dataset::open(&args.data)?;
+    if args.skip_unlabelled {
+        let skipped = dataset.skip_unlabelled();
+        context.say(format!("{skipped} photographs without a label are left out"));
+    }
+    let path = model::classifier_file(args.weights.as_ref(), context)?;
+    let mut weights = Weights::open(&path)?;
+    let gpu = context.open_gpu()?;
+    let classifier = model::classifier(&gpu, &weights, context)?;
+    let (split, chosen) = side(&dataset, args.split)?;
+    let labelled = |samples| Dataset { samples, ..dataset.clone() }.labelled(classifier.classes());
+    let mut labelled_side = labelled(chosen)?;
+    let limit = args.limit.map_or(usize::MAX, |limit| limit as usize);
+    labelled_side.samples.truncate(limit);
+    labelled_side.indices.truncate(limit);
+    let mut val = labelled(dataset.side(Split::Val))?;
+    let bootstrap = (args.resamples > 0).then(|| Bootstrap { resamples: args.resamples, ..Bootstrap::default() });
+    let work = Work { args, context, gpu: &gpu, bootstrap };
+    let view = args.view.given().unwrap_or(classifier.options().view);
+    // Outlines that the U-Net has to make are kept until the end of this run only.
+    let made = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
+    work.outline(&mut labelled_side, view, made.path())?;
+    let mut temperature = classifier.options().temperature;
+    let mut on_val = None;
+    if args.calibrate || (args.melanoma_recall.is_some() && split != "val" && !val.samples.is_empty()) {
+        if val.samples.is_empty() {
+            let hint = "nevus data split";
+            return Err(Error::data(&args.data, format!("has no val to fit a temperature on (hint: {hint})")));
+        }
+        work.outline(&mut val, view, made.path())?;
+        let meter = work.measure(&classifier, &val, view)?;
+        if args.calibrate {
+            temperature = meter.fit_temperature()?;
+            keep_temperature(&mut weights, &path, temperature)?;
+            context.say(format!("temperature {temperature:.4}, fitted on val, is kept in {}", path.display()));
+        }
+        on_val = Some(meter);
+    }
+    let start = Instant::now();
+    let meter = work.measure(&classifier, &labelled_side, view)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let scores = meter.scores(temperature, work.bootstrap.as_ref())?;
+    let compared =
+        if args.compare { work.compare(&labelled_side, (&classifier, &path), made.path())? } else { Vec::new() };
+    let melanoma_threshold = args
+        .melanoma_recall
+        .map(|wanted| threshold(f64::from(wanted), on_val.as_ref(), (&meter, split), temperature))
+        .transpose()?;
+    let report = Report {
+        scores,
+        seconds,
+        device: gpu.caps().describe(),
+        weights: path,
+        split,
+        view,
+        ways: args.tta.0.flips().len(),
+        melanoma_threshold,
+        compared,
+    };
+    if let Some(file) = &args.report {
+        let html = html(&report, &meter, &labelled_side, args)?;
+        write_atomic(file, |out| out.write_all(html.as_bytes()).map_err(Error::io(file)))?;
+    }
+    context.print_or_write(|| text(&report), &report)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Work<'_> {
+    fn outline(&self, labelled: &mut Labelled, view: View, folder: &Path) -> Result<()> {
+        match view.needs_mask() || self.args.compare {
+            true => complete_masks(self.args.view.unet(), labelled, folder, self.gpu, self.context),
+            false => Ok(()),
+        }
+    }
+
+    fn measure(&self, classifier: &Classifier, labelled: &Labelled, view: View) -> Result<ClassificationMeter> {
+        let bar = self.context.progress("photographs", labelled.samples.len() as u64);
+        let batch = usize::from(self.args.batch);
+        let measured = classifier.measure(labelled, view, self.args.tta.0, batch, &mut |done| {
+            bar.set_position(done as u64);
+            !self.context.cancelled()
+        });
+        bar.finish_and_clear();
+        measured
+    }
+
+    /// The three views, each with the weights that are given for it.
+    fn compare(&self, labelled: &Labelled, own: (&Classifier, &Path), folder: &Path) -> Result<Vec<Compared>> {
+        let margin = match own.0.options().view {
+            View::Crop { margin } => margin,
+            _ => View::MARGIN,
+        };
+        let views = [
+            (View::Whole, None),
+            (View::Crop { margin }, self.args.crop_weights.as_ref()),
+            (View::Masked, self.args.masked_weights.as_ref()),
+        ];
+        let mut labelled = labelled.clone();
+        self.outline(&mut labelled, View::Masked, folder)?;
+        let mut compared = Vec::with_capacity(views.len());
+        for (view, weights) in views {
+            let loaded = weights.map(Weights::open).transpose()?;
+            let other = loaded.map(|weights| model::classifier(self.gpu, &weights, self.context)).transpose()?;
+            if let Some(other) = other.as_ref().filter(|other| other.classes() != own.0.classes()) {
+                let (got, expected) = (other.classes().names().join(", "), own.0.classes().names().join(", "));
+                let path = weights.map(PathBuf::as_path).unwrap_or(own.1);
+                return Err(Error::weights(path, format!("tells apart {got}, expected {expected}")));
+            }
+            let classifier = other.as_ref().unwrap_or(own.0);
+            let meter = self.measure(classifier, &labelled, view)?;
+            let scores = meter.scores(classifier.options().temperature, self.bootstrap.as_ref())?;
+            let weights = weights.map_or(own.1, PathBuf::as_path).to_path_buf();
+            compared.push(Compared { name: view.name().into(), weights, scores });
+        }
+        Ok(compared)
+    }
+}
+
+/// Writes a temperature into the metadata of a weights file, which stays as it is but for that.
+fn keep_temperature(weights: &mut Weights, path: &Path, temperature: f64) -> Result<()> {
+    let mut meta = weights.meta()?;
+    meta.temperature = Some(temperature);
+    weights.set_meta(&meta);
+    weights.save(path, weights.precision())
+}
+
+/// The threshold for a recall, chosen on val where it was measured, and what it gives on the side measured.
+fn threshold(
+    wanted: f64,
+    on_val: Option<&ClassificationMeter>,
+    (meter, split): (&ClassificationMeter, &'static str),
+    temperature: f64,
+) -> Result<Threshold> {
+    let refuse = |message: &str| Error::parameter("--melanoma-recall", message);
+    let class = meter.classes().melanoma().ok_or_else(|| refuse("no class is called mel or melanoma"))?;
+    let (chosen_on, chooser) = on_val.map_or((split, meter), |val| ("val", val));
+    let point = threshold_for_recall(&chooser.curve(class, temperature), wanted);
+    let point = point.ok_or_else(|| refuse("there are melanomas only, or none"))?;
+    let reached = |measured: &ClassificationMeter| {
+        let (mut found, mut melanomas, mut spared, mut others) = (0.0, 0.0, 0.0, 0.0);
+        for image in measured.images() {
+            let says = image.probabilities(temperature)[class] >= point.threshold;
+            if image.label == class {
+                melanomas += 1.0;
+                found += f64::from(u8::from(says));
+            } else {
+                others += 1.0;
+                spared += f64::from(u8::from(!says));
+            }
+        }
+        Reached { recall: found / f64::max(melanomas, 1.0), specificity: spared / f64::max(others, 1.0) }
+    };
+    let measured = (chosen_on != split).then(|| reached(meter));
+    Ok(Threshold { wanted_recall: wanted, chosen_on, point, measured })
+}
+
+fn html(report: &Report, meter: &ClassificationMeter, labelled: &Labelled, args: &ClassifyArgs) -> Result<String> {
+    let mut worst = Vec::new();
+    for image in report.scores.worst(SHOWN) {
+        let Some(sample) = labelled.samples.iter().find(|sample| sample.id == image.name) else { continue };
+        let sure = image.probabilities.iter().copied().fold(0.0, f64::max);
+        let lines = vec![
+            short(&image.name).to_owned(),
+            format!("is {}, taken for {} ({:.0} %)", image.label, image.predicted, 100.0 * sure),
+        ];
+        worst.push(Tile { picture: read_photo(&sample.image, &DecodeLimits::default())?, lines });
+    }
+    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let shown = format!("{}, in {} ways", report.view.name(), report.ways);
+    let compared: Vec<(String, ClassificationScores)> =
+        report.compared.iter().map(|one| (one.name.clone(), one.scores.clone())).collect();
+    page(Measured {
+        facts: vec![
+            ("Data", format!("{}, {}", name(&args.data), report.split)),
+            ("Weights", name(&report.weights)),
+            ("Shown", if report.ways == 1 { report.view.name().into() } else { shown }),
+            ("Computed on", report.device.clone()),
+            ("Time", format!("{:.1} s", report.seconds)),
+        ],
+        meter,
+        scores: &report.scores,
+        compared: &compared,
+        threshold: report
+            .melanoma_threshold
+            .as_ref()
+            .map(|threshold| (threshold.wanted_recall, threshold.chosen_on.to_owned(), threshold.point)),
+        worst,
+    })
+}
+
+fn text(report: &Report) -> String {
+    let scores = &report.scores;
+    let mut text = String::new();
+    let ways = if report.ways > 1 { format!(", in {} ways", report.ways) } else { String::new() };
+    let _ = writeln!(
+        text,
+        "{} photographs of {} lesions ({}), {}{ways}, temperature {:.3}\n",
+        scores.images,
+        scores.lesions,
+        report.split,
+        report.view.name(),
+        scores.temperature
+    );
+    let compared: Vec<(&str, &ClassificationScores)> = match report.compared.as_slice() {
+        [] => vec![("value (95 % interval)", scores)],
+        all => all.iter().map(|one| (one.name.as_str(), &one.scores)).collect(),
+    };
+    let head: Vec<&str> = std::iter::once("figure").chain(compared.iter().map(|(name, _)| *name)).collect();
+    let row = |(key, name): &(&str, &str)| {
+        let values = compared.iter().map(|(_, scores)| figure(scores, key).map_or("none".into(), with_interval));
+        std::iter::once((*name).to_owned()).chain(values).collect::<Vec<_>>()
+    };
+    text += &table(&head, &FIGURES.iter().map(row).collect::<Vec<_>>(), &[]);
+    let names: Vec<&str> = scores.classes.iter().map(|class| class.name.as_str()).collect();
+    let head: Vec<&str> = ["is \\ taken for"]
+        .into_iter()
+        .chain(names.iter().copied())
+        .chain(["precision", "recall", "F1", "AUC"])
+        .collect();
+    let row = |(class, counts): (&crate::train::classification::ClassScores, &Vec<u64>)| {
+        let counts = counts.iter().map(u64::to_string);
+        let figures = [Some(class.precision), Some(class.recall), Some(class.f1), class.auc];
+        let figures = figures.map(|value| value.map_or("none".into(), |value| format!("{value:.3}")));
+        std::iter::once(class.name.clone()).chain(counts).chain(figures).collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = scores.classes.iter().zip(&scores.confusion).map(row).collect();
+    let right: Vec<usize> = (1..head.len()).collect();
+    let _ = writeln!(text, "\n{}", table(&head, &rows, &right).trim_end());
+    if let Some(Threshold { wanted_recall, chosen_on, point, measured }) = &report.melanoma_threshold {
+        let (recall, specificity) =
+            measured.as_ref().map_or((point.recall, point.specificity()), |m| (m.recall, m.specificity));
+        let _ = writeln!(
+            text,
+            "\nmelanoma from probability {:.4}: chosen on {chosen_on} for recall {wanted_recall:.2}; \
+             here recall {recall:.3}, specificity {specificity:.3}",
+            point.threshold
+        );
+    }
+    let worst = scores.worst(WORST);
+    if !worst.is_empty() {
+        let row = |image: &&crate::train::classification::ImageClass| {
+            let sure = image.probabilities.iter().copied().fold(0.0, f64::max);
+            vec![image.name.clone(), image.label.clone(), image.predicted.clone(), format!("{sure:.3}")]
+        };
+        let rows: Vec<_> = worst.iter().map(row).collect();
+        let _ = writeln!(
+            text,
+            "\n{}",
+            table(&["surest mistakes", "is", "taken for", "probability"], &rows, &[3]).trim_end()
+        );
+    }
+    let _ = writeln!(text, "\n{:.1} s on {}", report.seconds, report.device);
+    text
+}

@@ -1,0 +1,258 @@
+//! `nevus train classify`, `eval classify` and `classify`, run as a user runs them, on phantoms.
+//! Without an adapter the tests that need one say so and pass.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use nevus::Graph;
+use nevus::models::{Meta, Precision, UNet, Weights};
+use nevus::train::Init;
+use serde_json::Value;
+
+fn nevus<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
+    Command::cargo_bin("nevus").unwrap().args(args).output().unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn ok(output: &Output) {
+    assert_eq!(output.status.code(), Some(0), "{}{}", out(output), err(output));
+}
+
+fn refused(output: &Output, expected: &str) {
+    assert_eq!(output.status.code(), Some(1), "{}{}", out(output), err(output));
+    assert!(err(output).contains(expected), "{}", err(output));
+}
+
+fn json(text: &[u8]) -> Value {
+    serde_json::from_slice(text).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(text)))
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+fn adapter() -> bool {
+    let found = nevus(["devices"]).status.success();
+    if !found {
+        eprintln!("skipped: `nevus devices` finds no adapter");
+    }
+    found
+}
+
+fn phantoms(dir: &Path, count: &str) {
+    ok(&nevus(["data", "phantom", "--count", count, "--size", "40x56", "--seed", "3", "--out", &text(dir)]));
+}
+
+/// A small U-Net with random weights.
+fn tiny_unet(path: &Path) {
+    let net = UNet { base: 4, depth: 2, ..UNet::default() };
+    let mut graph = Graph::new();
+    let image = graph.input("image", [1, 3, 32, 32]).unwrap();
+    net.build(&mut graph, image, None).unwrap();
+    let mut weights = Init::default().fill(graph.params()).unwrap();
+    let mut meta = Meta { input_size: Some((32, 32)), threshold: Some(0.5), ..Meta::new() };
+    meta.set_architecture(&net).unwrap();
+    weights.set_meta(&meta);
+    weights.save(path, Precision::F32).unwrap();
+}
+
+const SMALL: [&str; 6] = ["--depth", "18", "--size", "32x32", "--batch", "8"];
+
+#[test]
+fn from_training_to_a_page_of_figures() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (data, run) = (dir.path().join("data"), dir.path().join("run"));
+    phantoms(&data, "48");
+    let (data, run_text) = (text(&data), text(&run));
+    let train = ["train", "classify", &data, "--out", &run_text, "--epochs", "1"];
+    let train: Vec<&str> = train.into_iter().chain(SMALL).collect();
+    let paused = nevus(train.iter().copied().chain(["--steps", "2", "--json"]));
+    ok(&paused);
+    assert_eq!(json(&paused.stdout)["ended"], "paused");
+    let done = nevus(train.iter().copied().chain(["--resume"]));
+    ok(&done);
+    assert!(out(&done).contains("finished") && out(&done).contains("balanced accuracy"), "{}", out(&done));
+    for file in ["best.safetensors", "last.safetensors", "metrics.csv", "loss.svg", "accuracy.svg", "report.html"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    refused(&nevus(train.iter().copied()), "holds a run already");
+
+    let best = text(&run.join("best.safetensors"));
+    let (file, page) = (dir.path().join("eval.json"), dir.path().join("eval.html"));
+    let eval = ["eval", "classify", &data, "--weights", &best, "--resamples", "50"];
+    let more =
+        ["--compare", "--tta", "2", "--melanoma-recall", "0.9", "--json", &text(&file), "--report", &text(&page)]
+            .map(str::to_owned);
+    let measured = nevus(eval.iter().map(|&arg| arg.to_owned()).chain(more));
+    ok(&measured);
+    for wanted in ["whole image", "lesion crop", "background removed", "taken for", "melanoma from probability"] {
+        assert!(out(&measured).contains(wanted), "{wanted}: {}", out(&measured));
+    }
+    let report = json(&fs::read(&file).unwrap());
+    for key in [
+        "accuracy",
+        "balanced_accuracy",
+        "melanoma_recall",
+        "melanoma_f1",
+        "melanoma_auc",
+        "melanoma_recall_at_90_specificity",
+        "ece",
+        "ece_calibrated",
+        "seconds",
+        "temperature",
+    ] {
+        assert!(report[key].is_number(), "{key}: {}", report[key]);
+    }
+    assert_eq!((report["split"].as_str(), report["ways"].as_u64()), (Some("test"), Some(2)));
+    assert!(report["device"].is_string() && report["intervals"]["accuracy"]["low"].is_number());
+    let images = report["images"].as_u64().unwrap();
+    assert_eq!(report["per_image"].as_array().unwrap().len() as u64, images);
+    assert_eq!(report["classes"].as_array().unwrap().len(), 3);
+    let total: u64 = report["confusion"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|v| v.as_u64().unwrap())
+        .sum();
+    assert_eq!(total, images);
+    let names: Vec<&str> =
+        report["compared"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["whole image", "lesion crop", "background removed"]);
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("What is taken for what") && !html.contains("<script"), "{}", html.len());
+
+    // A temperature fitted on val is kept, and used from then on.
+    let before = Weights::open(&best).unwrap();
+    ok(&nevus(eval.iter().copied().chain(["--calibrate", "--split", "val"])));
+    let after = Weights::open(&best).unwrap();
+    assert_eq!(after.tensors, before.tensors);
+    let temperature = after.meta().unwrap().temperature.unwrap();
+    let said = json(&nevus(eval.iter().copied().chain(["--split", "val", "--json"])).stdout);
+    assert!((said["temperature"].as_f64().unwrap() - temperature).abs() < 1e-9);
+
+    let photo = fs::read_dir(Path::new(&data).join("images")).unwrap().next().unwrap().unwrap().path();
+    let broken = dir.path().join("broken.jpg");
+    fs::write(&broken, b"no photograph").unwrap();
+    let said = nevus(["classify", &text(&photo), &text(&broken), "--weights", &best, "--json"]);
+    assert_eq!(said.status.code(), Some(1), "one photograph is broken: {}", err(&said));
+    let said = json(&said.stdout);
+    let probabilities = said["photos"][0]["probabilities"].as_array().unwrap();
+    let sum: f64 = probabilities.iter().map(|one| one["probability"].as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-9);
+    let top = probabilities
+        .iter()
+        .max_by(|a, b| a["probability"].as_f64().unwrap().total_cmp(&b["probability"].as_f64().unwrap()));
+    assert_eq!(top.unwrap()["class"], said["photos"][0]["class"]);
+    assert!(said["failures"][0]["error"].as_str().unwrap().contains("broken.jpg"));
+    let id = photo.file_stem().unwrap().to_str().unwrap();
+    let all = json(&nevus(eval.iter().copied().chain(["--split", "all", "--resamples", "0", "--json"])).stdout);
+    let same = all["per_image"].as_array().unwrap().iter().find(|one| one["name"] == id).unwrap();
+    for (a, b) in same["probabilities"].as_array().unwrap().iter().zip(probabilities) {
+        assert!((a.as_f64().unwrap() - b["probability"].as_f64().unwrap()).abs() < 1e-5, "eval and classify disagree");
+    }
+}
+
+#[test]
+fn folders_of_classes_and_outlines_by_a_network() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let made = dir.path().join("made");
+    phantoms(&made, "24");
+    let data = dir.path().join("data");
+    for (at, entry) in fs::read_dir(made.join("images")).unwrap().enumerate() {
+        let class = data.join(if at % 2 == 0 { "moles" } else { "warts" });
+        fs::create_dir_all(&class).unwrap();
+        fs::copy(entry.unwrap().path(), class.join(format!("{at}.jpg"))).unwrap();
+    }
+    let unet = dir.path().join("unet.safetensors");
+    tiny_unet(&unet);
+    let (data, run, unet) = (text(&data), text(&dir.path().join("run")), text(&unet));
+    let train = ["train", "classify", &data, "--out", &run, "--crop", "lesion", "--unet", &unet, "--steps", "1"];
+    let done = nevus(train.into_iter().chain(SMALL));
+    ok(&done);
+    assert!(err(&done).contains("24 photographs have no mask") && err(&done).contains("moles"), "{}", err(&done));
+    let last = text(&dir.path().join("run/last.safetensors"));
+    let said = nevus(["classify", &text(&made.join("images")), "--weights", &last, "--unet", &unet]);
+    ok(&said);
+    assert!(
+        out(&said).contains("warts") && out(&said).contains("24 photographs classified, 0 failed"),
+        "{}",
+        out(&said)
+    );
+    assert!(out(&said).contains("no diagnosis"));
+    let found = text(&dir.path().join("lr"));
+    let args = ["train", "classify", &data, "--out", &found, "--find-lr", "--steps", "12"];
+    ok(&nevus(args.into_iter().chain(SMALL)));
+    assert!(fs::read_to_string(dir.path().join("lr/find-lr.csv")).unwrap().starts_with("lr,loss,smoothed\n"));
+    assert!(dir.path().join("lr/find-lr.svg").is_file());
+    refused(&nevus(["classify", &text(&made), "--weights", &unet]), "not a ResNet");
+    let init =
+        ["train", "classify", &data, "--out", &text(&dir.path().join("other")), "--init", &unet].map(str::to_owned);
+    refused(&nevus(init.into_iter().chain(SMALL.map(str::to_owned))), "no tensor in it belongs to the model");
+    let eval = nevus(["eval", "classify", &text(&made), "--weights", &last, "--unet", &unet]);
+    refused(&eval, "is none of the classes moles, warts");
+}
+
+#[test]
+fn data_that_is_none_for_a_classifier_is_refused() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let made = dir.path().join("made");
+    phantoms(&made, "6");
+    let photo = fs::read_dir(made.join("images")).unwrap().next().unwrap().unwrap().path();
+    let run = text(&dir.path().join("run"));
+    let tried = |data: &Path| {
+        nevus(
+            ["train", "classify", &text(data), "--out", &run]
+                .into_iter()
+                .map(str::to_owned)
+                .chain(SMALL.map(str::to_owned)),
+        )
+    };
+    let single = dir.path().join("single");
+    fs::create_dir_all(single.join("moles")).unwrap();
+    fs::copy(&photo, single.join("moles/1.jpg")).unwrap();
+    refused(&tried(&single), "two classes or more, found moles");
+    fs::create_dir_all(single.join("warts")).unwrap();
+    refused(&tried(&single), "the class has no photograph");
+    refused(&tried(&dir.path().join("nowhere")), "nowhere");
+    let table = made.join("HAM10000_metadata.csv");
+    let whole = fs::read_to_string(&table).unwrap();
+    fs::write(&table, whole.replacen("dx,", "diagnosis,", 1)).unwrap();
+    refused(&tried(&made), "lacks the column dx");
+    let unknown: Vec<String> = whole
+        .lines()
+        .enumerate()
+        .map(|(at, line)| {
+            let mut fields: Vec<&str> = line.split(',').collect();
+            if at == 1 {
+                fields[2] = "freckle";
+            }
+            fields.join(",")
+        })
+        .collect();
+    fs::write(&table, unknown.join("\n")).unwrap();
+    refused(&tried(&made), "\"freckle\" is none of the classes MEL, NV, Other_SC");
+    let missing: Vec<&str> = whole.lines().take(4).collect();
+    fs::write(&table, missing.join("\n")).unwrap();
+    refused(&tried(&made), "3 of 6 photographs have no label");
+    assert!(!Path::new(&run).exists(), "nothing was begun");
+}
