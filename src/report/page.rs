@@ -94,15 +94,7 @@ impl Page {
         let markup = html! {
             (DOCTYPE)
             html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    meta http-equiv="Content-Security-Policy"
-                        content="default-src 'none'; img-src data:; style-src 'unsafe-inline'";
-                    title { "nevus: outlines of " (photographs(articles.len())) }
-                    style { (PreEscaped(STYLE)) }
-                }
+                (page_head(&format!("nevus: outlines of {}", photographs(articles.len())), ""))
                 body {
                     header {
                         h1 { "Outlines of lesions" }
@@ -136,6 +128,21 @@ impl Page {
             }
         };
         markup.into_string()
+    }
+}
+
+/// The head of a page that loads nothing: its title, the common style, and a style of its own.
+pub(super) fn page_head(title: &str, style: &str) -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta http-equiv="Content-Security-Policy"
+                content="default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+            title { (title) }
+            style { (PreEscaped(STYLE)) (PreEscaped(style)) }
+        }
     }
 }
 
@@ -189,9 +196,19 @@ fn photographs(count: usize) -> String {
 }
 
 fn jpeg(image: &RgbImage) -> Result<String> {
+    Ok(jpeg_uri(&jpeg_bytes(image)?))
+}
+
+/// A picture as JPEG, as pages hold it.
+pub(super) fn jpeg_bytes(image: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(image).map_err(|e| unencoded(&e))?;
-    Ok(format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes)))
+    Ok(bytes)
+}
+
+/// A JPEG as a data URI.
+pub(super) fn jpeg_uri(bytes: &[u8]) -> String {
+    format!("data:image/jpeg;base64,{}", STANDARD.encode(bytes))
 }
 
 fn png(image: &GrayImage) -> Result<String> {
