@@ -72,5 +72,5 @@ fn shared_cases_agree() {
         return;
     }
     let Some(gpu) = gpu(&options()) else { return };
-    check(&gpu, &cases(&folder), |case| case.name().starts_with("resnet"));
+    check(&gpu, &cases(&folder), |_| false);
 }

@@ -1,6 +1,6 @@
 //! `nevus bench …`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,35 +14,59 @@ use super::{Context, SizeArg};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
-use crate::models::UNet;
+use crate::models::resnet::ResNetTraining;
+use crate::models::{ResNet, ResNetDepth, UNet};
+use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::{OPS, cases};
 use crate::plan::{Memory, Params, Plan};
 use crate::tensor::Tensor;
 use crate::train::Init;
-use crate::train::step::{Loss, Normalisation, Optimizer, StepOptions};
+use crate::train::step::{Loss, Normalisation, Optimizer, Rate, Step, StepOptions};
 
 /// The commands below `nevus bench`.
 #[derive(Debug, Subcommand)]
 pub(super) enum BenchCommand {
     /// Times a U-Net on random input: the whole, and every kernel by the device's own clock
     Unet(UnetArgs),
+    /// Times a ResNet-50 on random input: the whole, and every kernel by the device's own clock
+    Resnet50(ResnetArgs),
 }
 
 /// Flags of `nevus bench unet`.
 #[derive(Debug, Args)]
 pub(super) struct UnetArgs {
-    /// What to time
-    #[arg(long, value_enum, default_value_t = Mode::Forward, value_name = "MODE")]
-    mode: Mode,
-    /// Photographs in one batch
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    batch: u16,
+    #[command(flatten)]
+    common: CommonArgs,
     /// Height and width of the input, multiples of 16
     #[arg(long, default_value = "144x192", value_name = "HEIGHTxWIDTH")]
     size: SizeArg,
     /// Channels of the first level
     #[arg(long, default_value_t = 16, value_name = "B", value_parser = clap::value_parser!(u16).range(1..=512))]
     base: u16,
+}
+
+/// Flags of `nevus bench resnet50`.
+#[derive(Debug, Args)]
+pub(super) struct ResnetArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Height and width of the input
+    #[arg(long, default_value = "224x224", value_name = "HEIGHTxWIDTH")]
+    size: SizeArg,
+    /// Classes that are told apart
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    classes: u32,
+}
+
+/// Flags of every bench of a model.
+#[derive(Debug, Args)]
+struct CommonArgs {
+    /// What to time
+    #[arg(long, value_enum, default_value_t = Mode::Forward, value_name = "MODE")]
+    mode: Mode,
+    /// Photographs in one batch
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    batch: u16,
     /// How often to run
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: u32,
@@ -63,7 +87,7 @@ enum Mode {
 #[derive(Serialize)]
 struct Report {
     device: String,
-    model: UNet,
+    model: Model,
     mode: Mode,
     batch: usize,
     height: usize,
@@ -94,22 +118,43 @@ struct Row {
     percent_of_total: f64,
 }
 
-pub(super) fn run(command: &BenchCommand, context: &Context) -> Result<ExitCode> {
-    match command {
-        BenchCommand::Unet(args) => unet(args, context),
+/// What is timed.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Model {
+    UNet(UNet),
+    ResNet(ResNet),
+}
+
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UNet(net) => write!(f, "U-Net base {}", net.base),
+            Self::ResNet(net) => write!(f, "ResNet-{} of {} classes", net.depth.layers(), net.classes),
+        }
     }
 }
 
-fn unet(args: &UnetArgs, context: &Context) -> Result<ExitCode> {
+pub(super) fn run(command: &BenchCommand, context: &Context) -> Result<ExitCode> {
+    match command {
+        BenchCommand::Unet(UnetArgs { common, size, base }) => {
+            let model = Model::UNet(UNet { base: usize::from(*base), ..UNet::default() });
+            time(model, common, *size, &Init::default(), context)
+        }
+        BenchCommand::Resnet50(ResnetArgs { common, size, classes }) => {
+            let net = ResNet::new(ResNetDepth::D50, *classes as usize);
+            time(Model::ResNet(net), common, *size, &Init::resnet(&net, 0, false), context)
+        }
+    }
+}
+
+fn time(model: Model, args: &CommonArgs, size: SizeArg, init: &Init, context: &Context) -> Result<ExitCode> {
     let gpu = context.open_gpu()?;
-    let net = UNet { base: args.base.into(), ..UNet::default() };
-    let (graph, outputs, inputs) = build(net, args)?;
+    let (graph, outputs, inputs) = build(model, args, size)?;
     let plan = Plan::new(&gpu, &graph, &outputs, &context.plan_options(&gpu))?;
     context.say(format!("memory: {}", plan.memory()));
     let params = Params::new(&gpu, &graph)?;
-    for (name, tensor) in &Init::default().fill(graph.params())?.tensors {
-        params.set(name, tensor)?;
-    }
+    init.fill(graph.params())?.load(&params)?;
     let inputs: Vec<(&str, &Tensor)> =
         inputs.iter().filter(|(name, _)| plan.reads(name)).map(|(name, tensor)| (*name, tensor)).collect();
     let bar = context.progress("runs", u64::from(args.repeat));
@@ -132,11 +177,11 @@ fn unet(args: &UnetArgs, context: &Context) -> Result<ExitCode> {
     let gflop = plan.flops() as f64 / 1e9;
     let report = Report {
         device: gpu.caps().describe(),
-        model: net,
+        model,
         mode: args.mode,
         batch: args.batch.into(),
-        height: args.size.height,
-        width: args.size.width,
+        height: size.height,
+        width: size.width,
         repeat: args.repeat,
         total_ms_min,
         total_ms_median,
@@ -155,21 +200,23 @@ fn unet(args: &UnetArgs, context: &Context) -> Result<ExitCode> {
 type Named = (&'static str, Tensor);
 
 /// The graph, what it gives, and random values for its inputs.
-fn build(net: UNet, args: &UnetArgs) -> Result<(Graph, Vec<Value>, Vec<Named>)> {
-    let (n, h, w) = (usize::from(args.batch), args.size.height, args.size.width);
-    let drawn = |shape: [usize; 4], draw, seed| cases::Input::drawn(shape, draw).tensor(seed);
-    let image = drawn([n, 3, h, w], cases::Draw::Uniform(0.0, 1.0), 1);
+fn build(model: Model, args: &CommonArgs, size: SizeArg) -> Result<(Graph, Vec<Value>, Vec<Named>)> {
+    let (n, h, w) = (usize::from(args.batch), size.height, size.width);
+    let image = cases::Input::drawn([n, 3, h, w], cases::Draw::Uniform(0.0, 1.0)).tensor(1);
     let normalisation = Normalisation::default();
-    match args.mode {
-        Mode::Forward => {
-            let mut graph = Graph::new();
-            let x = graph.input("image", [n, 3, h, w])?;
-            let x = graph.normalize(x, &normalisation.mean, &normalisation.std)?;
-            let logits = net.build(&mut graph, x, None)?;
-            Ok((graph, vec![logits], vec![("image", image)]))
-        }
-        Mode::Train => {
-            let optimizer = Optimizer::Adamw { weight_decay: 1e-4 };
+    if args.mode == Mode::Forward {
+        let mut graph = Graph::new();
+        let x = graph.input("image", [n, 3, h, w])?;
+        let x = graph.normalize(x, &normalisation.mean, &normalisation.std)?;
+        let logits = match model {
+            Model::UNet(net) => net.build(&mut graph, x, None)?,
+            Model::ResNet(net) => net.build(&mut graph, x)?,
+        };
+        return Ok((graph, vec![logits], vec![("image", image)]));
+    }
+    let optimizer = Optimizer::Adamw { weight_decay: 1e-4 };
+    let (step, target) = match model {
+        Model::UNet(net) => {
             let options = StepOptions {
                 net,
                 normalisation,
@@ -181,17 +228,29 @@ fn build(net: UNet, args: &UnetArgs) -> Result<(Graph, Vec<Value>, Vec<Named>)> 
                 clip: 1.0,
                 seed: 0,
             };
-            let step = options.build()?;
-            let inputs = vec![
-                ("image.0", image),
-                ("target.0", drawn([n, 1, h, w], cases::Draw::Binary, 2)),
-                ("step", Tensor::new([1], vec![1.0])?),
-                ("hyper", optimizer.hyper(1e-4, 1)?),
-                ("average", Tensor::new([4], vec![0.99, 0.0, 0.0, 0.0])?),
-            ];
-            Ok((step.graph, vec![step.loss, step.norm], inputs))
+            (options.build()?, cases::Input::drawn([n, 1, h, w], cases::Draw::Binary))
         }
-    }
+        Model::ResNet(net) => {
+            let step = Step { parts: 1, optimizer, clip: 1.0, rate: &Rate::usual };
+            let step = step.append(Graph::new(), |graph, _, running| {
+                let image = graph.input("image.0", [n, 3, h, w])?;
+                let target = graph.input("target.0", [n])?;
+                let x = graph.normalize(image, &normalisation.mean, &normalisation.std)?;
+                let training = ResNetTraining { running, frozen_norms: &BTreeSet::new(), dropout: None };
+                let logits = net.build_training(graph, x, training)?.logits;
+                graph.cross_entropy(CrossEntropy::new(0.0)?, logits, target, None)
+            })?;
+            (step, cases::Input::drawn([n], cases::Draw::Classes(net.classes)))
+        }
+    };
+    let inputs = vec![
+        ("image.0", image),
+        ("target.0", target.tensor(2)),
+        ("step", Tensor::new([1], vec![1.0])?),
+        ("hyper", optimizer.hyper(1e-4, 1)?),
+        ("average", Tensor::new([4], vec![0.99, 0.0, 0.0, 0.0])?),
+    ];
+    Ok((step.graph, vec![step.loss, step.norm], inputs))
 }
 
 /// Every node's shaders by the device's clock, the slowest first; nothing where the adapter takes no timestamps.
@@ -278,7 +337,7 @@ fn text(report: &Report) -> String {
     }
     let Report { batch, height, width, device, total_ms_min, total_ms_median, gflop, .. } = report;
     let mode = if report.mode == Mode::Train { "training step" } else { "forward" };
-    let _ = writeln!(text, "U-Net base {}, {mode}, batch {batch}, {height}x{width} on {device}", report.model.base);
+    let _ = writeln!(text, "{}, {mode}, batch {batch}, {height}x{width} on {device}", report.model);
     let _ = writeln!(text, "total {total_ms_min:.1} ms (median {total_ms_median:.1}) for {gflop:.2} GFLOP");
     let _ = writeln!(text, "{:.1} GFLOP/s, {:.2} images/s", report.gflops, report.images_per_second);
     let _ = writeln!(text, "{}", report.memory);

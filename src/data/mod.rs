@@ -34,8 +34,10 @@ pub mod resize;
 mod resize_tests;
 pub mod rng;
 pub mod save;
+mod view;
 
 pub use self::augment::Augment;
-pub use self::dataset::{Classes, Dataset, Sample, Split};
+pub use self::dataset::{Classes, Dataset, Labelled, Sample, Split};
 pub use self::image::{DecodeLimits, photo_size, read_mask, read_photo};
 pub use self::loader::{Batch, Loader, LoaderOptions, Source};
+pub use self::view::{GROUND, View};

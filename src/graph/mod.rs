@@ -189,7 +189,8 @@ impl Graph {
             true => op.kernel().to_owned(),
             false => self.scope.join("."),
         };
-        if op.in_place().iter().any(|&(input, _)| matches!(self.info(inputs[input]).source, Source::Slab(_))) {
+        let kept = |value: Value| matches!(self.info(value).source, Source::Slab(_) | Source::Param(_));
+        if op.in_place().iter().any(|&(input, _)| kept(inputs[input])) {
             self.effects.push(node);
         }
         let outputs = outputs.into_iter().enumerate().map(|(output, shape)| {
@@ -260,7 +261,7 @@ impl Graph {
         &self.gradients
     }
 
-    /// The nodes that change a slab, which run even where nobody reads their outputs.
+    /// The nodes that change a slab or a parameter, which run even where nobody reads their outputs.
     #[must_use]
     pub fn effects(&self) -> &[usize] {
         &self.effects

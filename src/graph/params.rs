@@ -7,6 +7,8 @@ use super::{Layout, Value};
 pub enum ParamKind {
     /// A bias, a norm's scale, a linear layer's weight.
     Plain,
+    /// What a model keeps beside its weights and no optimizer moves: a norm's running mean or variance.
+    Buffer,
     /// A convolution's weight (co, ci, kh, kw).
     Conv,
     /// A transposed convolution's weight (ci, co, kh, kw).
@@ -18,10 +20,16 @@ impl ParamKind {
     #[must_use]
     pub fn layout(self) -> Layout {
         match self {
-            Self::Plain => Layout::Plain,
+            Self::Plain | Self::Buffer => Layout::Plain,
             Self::Conv => Layout::Oihw4,
             Self::ConvTranspose => Layout::Iohw4,
         }
+    }
+
+    /// Whether gradients can move it.
+    #[must_use]
+    pub fn trainable(self) -> bool {
+        self != Self::Buffer
     }
 }
 

@@ -3,9 +3,13 @@
 pub(crate) mod durable;
 pub mod hashed;
 pub mod reference;
+pub mod resnet;
+pub mod running;
 pub mod shipped;
 pub mod unet;
 pub mod weights;
 
+pub use resnet::{ResNet, ResNetDepth, Stage, StrideIn};
+pub use running::RunningStatistics;
 pub use unet::{DropoutKey, UNet};
-pub use weights::{Meta, Normalisation, Precision, Weights};
+pub use weights::{Loaded, Meta, Normalisation, Precision, Weights};

@@ -43,6 +43,15 @@ pub struct DropoutKey {
     pub sample: u32,
 }
 
+impl DropoutKey {
+    /// The key of one layer's masks: the run's seed with the layer's name (FNV-1a).
+    #[must_use]
+    pub fn layer(&self, name: &str) -> u32 {
+        let start = self.seed ^ 0x811c_9dc5;
+        name.bytes().fold(start, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    }
+}
+
 impl UNet {
     /// Refuses sizes that no graph can be made of.
     ///
@@ -125,11 +134,7 @@ impl UNet {
         if let Some(key) = dropout
             && self.dropout > 0.0
         {
-            // The layer's name keys its mask.
-            let mixed = name
-                .bytes()
-                .fold(key.seed ^ 0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-            let op = Dropout { sample: key.sample, ..Dropout::new(self.dropout, mixed)? };
+            let op = Dropout { sample: key.sample, ..Dropout::new(self.dropout, key.layer(name))? };
             first = graph.scoped(name, |graph| graph.dropout(op, first, key.step))?;
         }
         let second = convolution(graph, &format!("{name}.conv2"), first, channels, 3)?;

@@ -30,6 +30,7 @@ pub mod cross_entropy;
 pub mod dice_loss;
 pub mod dropout;
 pub mod ema;
+pub mod flatten;
 pub mod focal_loss;
 pub mod global_avg_pool2d;
 pub mod layout;
@@ -68,6 +69,7 @@ pub static OPS: &[Room] = &[
     dice_loss::ROOM,
     dropout::ROOM,
     ema::ROOM,
+    flatten::ROOM,
     focal_loss::ROOM,
     global_avg_pool2d::ROOM,
     layout::ROOM,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::rng::Rng;
 use crate::error::Result;
 use crate::graph::{ParamInfo, ParamKind};
+use crate::models::ResNet;
 use crate::models::weights::Weights;
 use crate::tensor::Tensor;
 
@@ -22,6 +23,18 @@ pub enum Spread {
     Uniform,
 }
 
+/// Which side of a layer its first values suit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fan {
+    /// The forward pass: deviation sqrt(2 / fan-in).
+    #[default]
+    In,
+    /// The backward pass: deviation sqrt(2 / fan-out) for convolutions, and for a fully connected layer's weight and bias
+    /// uniform values within 1 / sqrt(fan-in): torchvision's ResNets.
+    Out,
+}
+
 /// How parameters start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,17 +45,30 @@ pub struct Init {
     pub spread: Spread,
     /// What the head's names begin with: `head` stands for `head.weight`, `fc` for `fc.weight`.
     pub head: String,
-    /// The deviation of the head's weights.
+    /// The deviation of the head's weights; not with [`Fan::Out`].
     pub head_std: f32,
+    /// Which side of a layer its values suit.
+    #[serde(default)]
+    pub fan: Fan,
+    /// Parameters whose names end with one of these start with 0: the last norm of each block of a residual network.
+    #[serde(default)]
+    pub zero: Vec<String>,
 }
 
 impl Default for Init {
     fn default() -> Self {
-        Self { seed: 0, spread: Spread::Normal, head: "head".into(), head_std: 0.05 }
+        Self { seed: 0, spread: Spread::Normal, head: "head".into(), head_std: 0.05, fan: Fan::In, zero: Vec::new() }
     }
 }
 
 impl Init {
+    /// torchvision's start of a ResNet; with `zero_last_norm` every block starts as the identity.
+    #[must_use]
+    pub fn resnet(net: &ResNet, seed: u64, zero_last_norm: bool) -> Self {
+        let zero = if zero_last_norm { vec![net.last_norm().to_owned()] } else { Vec::new() };
+        Self { seed, head: "fc".into(), fan: Fan::Out, zero, ..Self::default() }
+    }
+
     /// First values for all parameters of a graph.
     ///
     /// # Errors
@@ -51,6 +77,20 @@ impl Init {
         let mut weights = Weights::new();
         for param in params {
             weights.insert(param.name.clone(), self.value(&param.name, &param.shape, param.kind)?);
+        }
+        if self.fan == Fan::Out {
+            // A fully connected layer's bias is drawn as widely as its weight, whose shape it does not know.
+            for param in params {
+                let Some(owner) = param.name.strip_suffix(".weight") else { continue };
+                let bias = format!("{owner}.bias");
+                if let (ParamKind::Plain, &[outputs, inputs], Some(_)) =
+                    (param.kind, param.shape.as_slice(), weights.get(&bias))
+                {
+                    let rng = Rng::new(self.seed, &bias, &[]);
+                    let values = spread(Spread::Uniform, bound_as_deviation(inputs), &rng, outputs);
+                    weights.insert(bias, Tensor::new([outputs], values)?);
+                }
+            }
         }
         Ok(weights)
     }
@@ -61,15 +101,36 @@ impl Init {
     /// [`crate::Error::Shape`] where its shape overflows.
     pub fn value(&self, name: &str, shape: &[usize], kind: ParamKind) -> Result<Tensor> {
         let len = crate::tensor::checked_len(shape).unwrap_or(0);
+        if self.zero.iter().any(|ending| name.ends_with(ending.as_str())) {
+            return Tensor::new(shape, vec![0.0; len]);
+        }
+        if self.fan == Fan::Out {
+            let (way, std) = match (kind, shape) {
+                (ParamKind::Conv, &[out, _, kh, kw]) => (self.spread, (2.0 / (out * kh * kw).max(1) as f64).sqrt()),
+                (ParamKind::Plain, &[_, inputs]) => (Spread::Uniform, bound_as_deviation(inputs)),
+                _ => return constant(name, shape, len),
+            };
+            return Tensor::new(shape, spread(way, std, &Rng::new(self.seed, name, &[]), len));
+        }
         let Some(fan_in) = fan_in(shape, kind) else {
-            let one = name.ends_with("weight") || name.ends_with("running_var");
-            return Tensor::new(shape, vec![f32::from(u8::from(one)); len]);
+            return constant(name, shape, len);
         };
         let head = name.strip_prefix(&self.head).is_some_and(|rest| rest.starts_with('.'));
         #[expect(clippy::cast_precision_loss, reason = "a fan-in is far below 2^52")]
         let std = if head { f64::from(self.head_std) } else { (2.0 / fan_in as f64).sqrt() };
         Tensor::new(shape, spread(self.spread, std, &Rng::new(self.seed, name, &[]), len))
     }
+}
+
+/// A norm's scale and running variance start with 1, biases and running means with 0.
+fn constant(name: &str, shape: &[usize], len: usize) -> Result<Tensor> {
+    let one = name.ends_with("weight") || name.ends_with("running_var");
+    Tensor::new(shape, vec![f32::from(u8::from(one)); len])
+}
+
+/// The deviation of uniform values within 1 / sqrt(inputs).
+fn bound_as_deviation(inputs: usize) -> f64 {
+    1.0 / (3.0 * inputs.max(1) as f64).sqrt()
 }
 
 /// How many products an output of the layer sums; `None` for a parameter that multiplies none.
@@ -151,6 +212,30 @@ mod tests {
         assert_eq!(first("bn1.weight"), [1.0; 3]);
         assert_eq!(first("bn1.running_var"), [1.0; 3]);
         assert_eq!(first("bn1.running_mean"), [0.0; 3]);
+    }
+
+    #[test]
+    fn a_resnet_starts_as_torchvisions() {
+        let net = ResNet::new(crate::models::ResNetDepth::D18, 7);
+        let mut graph = crate::graph::Graph::new();
+        let x = graph.input("image", [1, 3, 32, 32]).unwrap();
+        net.build(&mut graph, x).unwrap();
+        let weights = Init::resnet(&net, 5, true).fill(graph.params()).unwrap();
+        let (_, std) = moments(weights.tensors["layer3.0.conv1.weight"].data());
+        assert!((std / (2.0f64 / (256.0 * 9.0)).sqrt() - 1.0).abs() < 0.02, "{std}");
+        let bound = 1.0 / 512f32.sqrt();
+        for name in ["fc.weight", "fc.bias"] {
+            let values = weights.tensors[name].data();
+            assert!(values.iter().all(|v| v.abs() <= bound), "{name}");
+            assert!(values.iter().any(|v| v.abs() > 0.5 * bound), "{name}");
+        }
+        let all = |name: &str, value: f32| weights.tensors[name].data().iter().all(|&v| v == value);
+        assert!(all("layer1.0.bn1.weight", 1.0) && all("layer1.0.bn2.weight", 0.0) && all("layer1.0.bn2.bias", 0.0));
+        assert!(all("bn1.running_var", 1.0) && all("layer2.0.downsample.1.running_mean", 0.0));
+        assert!(all("layer2.0.downsample.1.weight", 1.0));
+        let plain = Init::resnet(&net, 5, false).fill(graph.params()).unwrap();
+        assert!(plain.tensors["layer1.0.bn2.weight"].data().iter().all(|&v| v == 1.0));
+        assert_eq!(plain.tensors["fc.weight"], weights.tensors["fc.weight"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Training: schedules, metrics, early stopping, checkpoints that resume exactly, and the folder a run lives in.
 
 pub mod checkpoint;
+pub mod classification;
 pub mod early;
 pub mod init;
 pub mod metrics;
@@ -13,8 +14,9 @@ mod table;
 pub mod validate;
 
 pub use checkpoint::{Checkpoint, State};
+pub use classification::{Bootstrap, ClassificationMeter, ClassificationScores, Interval, Predicted};
 pub use early::{EarlyStopping, Goal, Progress};
-pub use init::{Init, Spread};
+pub use init::{Fan, Init, Spread};
 pub use metrics::{ImageScores, SegmentationMeter, SegmentationScores};
 pub use predict::Segmenter;
 pub use run_dir::RunDir;

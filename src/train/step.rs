@@ -1,10 +1,12 @@
-//! One training step of a segmentation as one graph: forward, backward, clip, optimizer, average.
+//! One training step as one graph: forward, backward, clip, optimizer, running statistics, average.
+//!
+//! [`Step`] is the part that every network shares; [`StepOptions`] is the step of a segmentation.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, SEGMENT, Slab, Value};
-use crate::models::{DropoutKey, UNet};
+use crate::graph::{Graph, ParamInfo, SEGMENT, Slab, Value};
+use crate::models::{DropoutKey, RunningStatistics, UNet};
 use crate::ops::adamw::AdamW;
 use crate::ops::sgd::Sgd;
 use crate::tensor::Tensor;
@@ -112,50 +114,74 @@ impl Default for Normalisation {
     }
 }
 
-/// A training step's graph and what it gives.
-#[derive(Debug)]
-pub struct StepGraph {
-    /// The graph. Its inputs are `image.M` and `target.M` for every part M of the batch, `step` \[1\], `hyper` \[4\] (see
-    /// [`Optimizer::hyper`]) and `average` \[4\] (the average's decay, then zeros).
-    pub graph: Graph,
-    /// The loss over the whole batch.
-    pub loss: Value,
-    /// The gradient's norm before clipping.
-    pub norm: Value,
-    /// Norm, coefficient, and whether the step was taken.
-    pub control: Value,
+/// How fast a parameter moves, as factors of the learning rate and of the weight decay.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Factor of the learning rate; 0 freezes: no gradient is computed, and the value stays to the bit.
+    pub lr: f32,
+    /// Factor of the weight decay.
+    pub decay: f32,
 }
 
-impl StepOptions {
-    /// Builds the graph.
+impl Rate {
+    /// Does not move.
+    pub const FROZEN: Self = Self { lr: 0.0, decay: 0.0 };
+
+    /// What is usual for a parameter: the whole learning rate, and decay for weights, not for biases and norms.
+    #[must_use]
+    pub fn usual(param: &ParamInfo) -> Self {
+        Self { lr: 1.0, decay: if param.shape.len() > 1 { 1.0 } else { 0.0 } }
+    }
+}
+
+/// How losses become a step, whatever the network.
+pub struct Step<'a> {
+    /// Parts the batch is run in, one after the other; their gradients are added.
+    pub parts: usize,
+    /// How gradients become updates.
+    pub optimizer: Optimizer,
+    /// The gradient's norm is clipped to this; infinite for no clipping.
+    pub clip: f32,
+    /// How fast each parameter moves; buffers are not asked for.
+    pub rate: &'a dyn Fn(&ParamInfo) -> Rate,
+}
+
+impl Step<'_> {
+    /// Appends a step to `graph`. `part` appends the forward pass of a part of the batch, by its number from 0, and
+    /// returns its mean loss; it lets its norms take note of their running statistics. Of each part's loss as large a
+    /// share counts as of the others'.
+    ///
+    /// The graph then has the inputs `hyper` \[4\] (see [`Optimizer::hyper`]) and `average` \[4\] (the average's decay, then
+    /// zeros) besides those that `part` makes. Weights, moments, running statistics and the average stay as they are, to
+    /// the bit, where loss or norm is not finite.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a batch that does not fall into equal parts; what the network refuses.
-    pub fn build(&self) -> Result<StepGraph> {
-        if self.micro_batches == 0 || !self.batch.is_multiple_of(self.micro_batches) || self.batch == 0 {
-            let message = format!("a batch of {} does not fall into {} equal parts", self.batch, self.micro_batches);
-            return Err(Error::parameter("train", message));
-        }
-        let part = self.batch / self.micro_batches;
-        let [h, w] = self.size;
-        let mut graph = Graph::new();
-        let step = graph.input("step", [1])?;
+    /// [`Error::Parameter`] where there is no part, no parameter moves, or one that should does not reach the loss; those
+    /// of `part`.
+    pub fn append(
+        &self,
+        mut graph: Graph,
+        mut part: impl FnMut(&mut Graph, usize, &mut RunningStatistics) -> Result<Value>,
+    ) -> Result<StepGraph> {
+        let mut running = RunningStatistics::new();
         let mut total: Option<(Value, Vec<Value>)> = None;
-        for m in 0..self.micro_batches {
-            let image = graph.input(&format!("image.{m}"), [part, self.net.input, h, w])?;
-            let target = graph.input(&format!("target.{m}"), [part, self.net.output, h, w])?;
-            let key = DropoutKey { seed: self.seed, step, sample: (m * part) as u32 };
-            let normalised = graph.normalize(image, &self.normalisation.mean, &self.normalisation.std)?;
-            let logits = self.net.build(&mut graph, normalised, Some(key))?;
-            let loss = self.loss_of(&mut graph, logits, target)?;
-            let loss = match self.micro_batches {
+        let mut moving = Vec::new();
+        for m in 0..self.parts {
+            let loss = part(&mut graph, m, &mut running)?;
+            let loss = match self.parts {
                 1 => loss,
                 parts => graph.scale(loss, 1.0 / parts as f32)?,
             };
-            let wrt: Vec<Value> = graph.params().iter().map(|param| param.value).collect();
-            let none = || Error::parameter("train", "a parameter does not reach the loss");
-            let gradients = graph.gradients(loss, &wrt)?;
-            let gradients = gradients.into_iter().map(|g| g.ok_or_else(none)).collect::<Result<Vec<_>>>()?;
+            moving = graph.params().iter().filter(|param| self.rate(param).lr != 0.0).map(|p| p.value).collect();
+            if moving.is_empty() {
+                return Err(Error::parameter("train", "every parameter is frozen, so there is nothing to learn"));
+            }
+            let gradients = graph.gradients(loss, &moving)?;
+            let unreached = |&value: &Value| {
+                Error::parameter("train", format!("the parameter {} does not reach the loss", graph.info(value).name))
+            };
+            let gradients = gradients.into_iter().zip(&moving).map(|(g, value)| g.ok_or_else(|| unreached(value)));
+            let gradients = gradients.collect::<Result<Vec<_>>>()?;
             total = Some(match total {
                 None => (loss, gradients),
                 Some((sum, sums)) => {
@@ -166,40 +192,33 @@ impl StepOptions {
             });
         }
         let (loss, gradients) = total.ok_or_else(|| Error::parameter("train", "the batch is empty"))?;
-        let wrt: Vec<Value> = graph.params().iter().map(|param| param.value).collect();
-        for (param, gradient) in wrt.into_iter().zip(gradients) {
+        for (param, gradient) in moving.into_iter().zip(gradients) {
             graph.place_gradient(param, gradient)?;
         }
         let gradients = graph.slab(Slab::Gradients);
         let [norm, control] = graph.clip_grad_norm(&[gradients], loss, self.clip)?;
+        running.update(&mut graph, control)?;
         self.update(&mut graph, gradients, control)?;
         Ok(StepGraph { graph, loss, norm, control })
     }
 
-    fn loss_of(&self, graph: &mut Graph, logits: Value, target: Value) -> Result<Value> {
-        match self.loss {
-            Loss::Bce => graph.bce_with_logits(logits, target),
-            Loss::Dice => graph.dice_loss(logits, target, 1.0),
-            Loss::BceDice => {
-                let (bce, dice) = (graph.bce_with_logits(logits, target)?, graph.dice_loss(logits, target, 1.0)?);
-                graph.add(bce, dice)
-            }
-        }
+    fn rate(&self, param: &ParamInfo) -> Rate {
+        if param.kind.trainable() { (self.rate)(param) } else { Rate::FROZEN }
     }
 
-    /// The optimizer's step and the average's. Biases are not decayed.
+    /// The optimizer's step and the average's.
     fn update(&self, graph: &mut Graph, gradients: Value, control: Value) -> Result<()> {
         let weights = graph.slab(Slab::Weights);
         let hyper = graph.input("hyper", [4])?;
         let table = graph.param_table();
         let mut segments = vec![0.0; table.len() / SEGMENT * 2];
-        for entry in table.entries() {
-            let decay = if entry.shape.len() > 1 { 1.0 } else { 0.0 };
+        for (entry, param) in table.entries().iter().zip(graph.params()) {
+            let Rate { lr, decay } = self.rate(param);
             let first = entry.offset / SEGMENT;
             let last = (entry.offset + entry.floats).div_ceil(SEGMENT);
             for segment in first..last {
-                segments[segment * 2] = 1.0;
-                segments[segment * 2 + 1] = decay;
+                segments[segment * 2] = lr;
+                segments[segment * 2 + 1] = if lr == 0.0 { 0.0 } else { decay };
             }
         }
         let segments = graph.constant("segments", Tensor::new([segments.len()], segments)?);
@@ -219,5 +238,57 @@ impl StepOptions {
         let decay = graph.input("average", [4])?;
         graph.ema([average, weights, decay, control])?;
         Ok(())
+    }
+}
+
+/// A training step's graph and what it gives.
+#[derive(Debug)]
+pub struct StepGraph {
+    /// The graph: see [`Step::append`] for its inputs.
+    pub graph: Graph,
+    /// The loss over the whole batch.
+    pub loss: Value,
+    /// The gradient's norm before clipping.
+    pub norm: Value,
+    /// Norm, coefficient, and whether the step was taken.
+    pub control: Value,
+}
+
+impl StepOptions {
+    /// Builds the graph. Its inputs are `image.M` and `target.M` for every part M of the batch, `step` \[1\], and those of
+    /// [`Step::append`].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a batch that does not fall into equal parts; what the network refuses.
+    pub fn build(&self) -> Result<StepGraph> {
+        if self.micro_batches == 0 || !self.batch.is_multiple_of(self.micro_batches) || self.batch == 0 {
+            let message = format!("a batch of {} does not fall into {} equal parts", self.batch, self.micro_batches);
+            return Err(Error::parameter("train", message));
+        }
+        let part = self.batch / self.micro_batches;
+        let [h, w] = self.size;
+        let mut graph = Graph::new();
+        let step = graph.input("step", [1])?;
+        let optimizer =
+            Step { parts: self.micro_batches, optimizer: self.optimizer, clip: self.clip, rate: &Rate::usual };
+        optimizer.append(graph, |graph, m, _| {
+            let image = graph.input(&format!("image.{m}"), [part, self.net.input, h, w])?;
+            let target = graph.input(&format!("target.{m}"), [part, self.net.output, h, w])?;
+            let key = DropoutKey { seed: self.seed, step, sample: (m * part) as u32 };
+            let normalised = graph.normalize(image, &self.normalisation.mean, &self.normalisation.std)?;
+            let logits = self.net.build(graph, normalised, Some(key))?;
+            self.loss_of(graph, logits, target)
+        })
+    }
+
+    fn loss_of(&self, graph: &mut Graph, logits: Value, target: Value) -> Result<Value> {
+        match self.loss {
+            Loss::Bce => graph.bce_with_logits(logits, target),
+            Loss::Dice => graph.dice_loss(logits, target, 1.0),
+            Loss::BceDice => {
+                let (bce, dice) = (graph.bce_with_logits(logits, target)?, graph.dice_loss(logits, target, 1.0)?);
+                graph.add(bce, dice)
+            }
+        }
     }
 }

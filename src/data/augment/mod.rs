@@ -1,4 +1,4 @@
-//! Augmentation for segmentation: what a photograph might also have looked like, its mask moved alike.
+//! Augmentation: what a photograph might also have looked like, its mask moved alike.
 
 mod apply;
 mod color;
@@ -92,6 +92,35 @@ impl Default for Augment {
 }
 
 impl Augment {
+    /// For telling lesions apart: any rotation, a little scale and shift, and colour so little changed that what it
+    /// says of the lesion stays.
+    #[must_use]
+    pub const fn classification() -> Self {
+        Self {
+            flip: true,
+            rotation: 180.0,
+            scale: [0.85, 1.3],
+            stretch: 0.06,
+            shift: 0.06,
+            brightness: 0.15,
+            contrast: 0.15,
+            saturation: 0.15,
+            hue: 4.0,
+            gain: 0.05,
+            gamma: 0.15,
+            shade: 0.1,
+            blur_chance: 0.15,
+            blur: 0.8,
+            noise_chance: 0.1,
+            noise: 0.02,
+            hair_chance: 0.15,
+            hairs: 12,
+            ruler_chance: 0.03,
+            frame_chance: 0.05,
+            ..Self::none()
+        }
+    }
+
     /// Nothing changes: photographs are only resized.
     #[must_use]
     pub const fn none() -> Self {

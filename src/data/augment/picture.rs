@@ -3,8 +3,9 @@
 use ::image::{GrayImage, RgbImage};
 use fast_image_resize::PixelType;
 
-use crate::data::resize::{Pad, convolve};
+use crate::data::resize::{Pad, convolve, write_planes};
 use crate::error::{Error, Result};
+use crate::tensor::Tensor;
 
 /// How much larger than the output a picture is kept: enough for any magnification that is worth it.
 const KEPT: f32 = 2.0;
@@ -68,6 +69,45 @@ impl Picture {
         let (from, to) = (size(self.height, self.width)?, size(height, width)?);
         let raw = convolve(self.pixels.as_flattened(), from, to, PixelType::U8x4)?;
         Ok(Self { height, width, pixels: raw.as_chunks::<4>().0.to_vec() })
+    }
+
+    /// The box (left, top, width, height) of the mask's pixels; `None` where there are none.
+    #[must_use]
+    pub fn lesion_box(&self) -> Option<[usize; 4]> {
+        let (mut left, mut top, mut right, mut bottom) = (usize::MAX, usize::MAX, 0, 0);
+        for (y, line) in self.pixels.chunks_exact(self.width).enumerate() {
+            for (x, _) in line.iter().enumerate().filter(|(_, pixel)| pixel[3] >= 128) {
+                (left, top, right, bottom) = (left.min(x), top.min(y), right.max(x), bottom.max(y));
+            }
+        }
+        (left <= right).then(|| [left, top, right - left + 1, bottom - top + 1])
+    }
+
+    /// A part of it; what of the part lies outside is left away.
+    pub(in crate::data) fn cropped(&self, left: usize, top: usize, width: usize, height: usize) -> Self {
+        let (left, top) = (left.min(self.width - 1), top.min(self.height - 1));
+        let (width, height) = (width.clamp(1, self.width - left), height.clamp(1, self.height - top));
+        let lines = self.pixels.chunks_exact(self.width).skip(top).take(height);
+        let pixels = lines.flat_map(|line| line[left..left + width].iter().copied()).collect();
+        Self { height, width, pixels }
+    }
+
+    /// With one colour where the mask has no lesion; unchanged where it has none at all.
+    pub(in crate::data) fn without_background(mut self, [red, green, blue]: [u8; 3]) -> Self {
+        if self.lesion_box().is_some() {
+            for pixel in self.pixels.iter_mut().filter(|pixel| pixel[3] < 128) {
+                *pixel = [red, green, blue, pixel[3]];
+            }
+        }
+        self
+    }
+
+    /// The photograph as network input: shape (1, 3, height, width) at the picture's own size, values 0..=1.
+    #[must_use]
+    pub fn tensor(&self) -> Tensor {
+        let mut tensor = Tensor::zeros([1, 3, self.height, self.width]);
+        write_planes(self.pixels.as_flattened(), 4, tensor.data_mut());
+        tensor
     }
 
     /// Half the size, each pixel the mean of four (of two at an odd edge).

@@ -47,6 +47,28 @@ impl Classes {
         Self::build(labels.into_iter().map(|label| (label, vec![label])))
     }
 
+    /// The classes of these names, as a weights file lists them: MEL, NV and `Other_SC` take HAM10000's labels, any
+    /// others the labels that are called like them.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for fewer than two, or a name twice.
+    pub fn named(names: &[String]) -> Result<Self> {
+        let three = Self::three();
+        if names == three.names() {
+            return Ok(three);
+        }
+        if names.len() < 2 || names.iter().enumerate().any(|(at, name)| names[..at].contains(name)) {
+            return Err(Error::parameter("classes", format!("are {names:?}, expected two or more, each once")));
+        }
+        Ok(Self::build(names.iter().map(|name| (name.as_str(), vec![name.as_str()]))))
+    }
+
+    /// The class of melanomas, where one is: called mel or melanoma, in any case.
+    #[must_use]
+    pub fn melanoma(&self) -> Option<usize> {
+        self.names.iter().position(|name| ["mel", "melanoma"].iter().any(|known| name.eq_ignore_ascii_case(known)))
+    }
+
     fn build<'a>(classes: impl IntoIterator<Item = (&'a str, Vec<&'a str>)>) -> Self {
         let (names, members) = classes
             .into_iter()

@@ -1,24 +1,32 @@
 //! The layout of a folder per class, also below `train/`, `val/` and `test/`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Sample, Split, walk};
 use crate::error::Result;
 
-/// The samples; empty where no folder below `root` holds an image.
-pub(super) fn read(root: &Path) -> Result<Vec<Sample>> {
-    let mut samples = Vec::new();
+/// The samples, and the folders that hold no image.
+pub(super) fn read(root: &Path) -> Result<(Vec<Sample>, Vec<PathBuf>)> {
+    let (mut samples, mut empty) = (Vec::new(), Vec::new());
+    let mut class = |folder: PathBuf, split| -> Result<()> {
+        let before = samples.len();
+        class_folder(root, &folder, split, &mut samples)?;
+        if samples.len() == before {
+            empty.push(folder);
+        }
+        Ok(())
+    };
     for folder in walk::entries(root)?.into_iter().filter(|path| path.is_dir()) {
         match Split::parse(&walk::name_below(&folder, root)) {
             Some(split) => {
-                for class in walk::entries(&folder)?.into_iter().filter(|path| path.is_dir()) {
-                    class_folder(root, &class, Some(split), &mut samples)?;
+                for below in walk::entries(&folder)?.into_iter().filter(|path| path.is_dir()) {
+                    class(below, Some(split))?;
                 }
             }
-            None => class_folder(root, &folder, None, &mut samples)?,
+            None => class(folder, None)?,
         }
     }
-    Ok(samples)
+    Ok((samples, empty))
 }
 
 fn class_folder(root: &Path, folder: &Path, split: Option<Split>, samples: &mut Vec<Sample>) -> Result<()> {

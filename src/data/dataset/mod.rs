@@ -3,6 +3,7 @@
 mod classes;
 mod folders;
 mod ham;
+mod labelled;
 mod pairs;
 mod split;
 mod walk;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::classes::{Classes, DX};
+pub use self::labelled::Labelled;
 pub use self::split::{SPLIT_FILE, Split, apply_split, read_split, split_by_lesion, write_split};
 pub(crate) use self::walk::{images, stem};
 use crate::error::{Error, Result};
@@ -56,6 +58,8 @@ pub struct Dataset {
     pub samples: Vec<Sample>,
     /// Names in the folder's CSV that have no image.
     pub without_image: Vec<String>,
+    /// Folders that would be classes but hold no image; only in a layout of class folders.
+    pub empty_folders: Vec<PathBuf>,
 }
 
 impl Dataset {
@@ -66,15 +70,18 @@ impl Dataset {
         if !about.is_dir() {
             return Err(Error::data(root, "not a folder; expected the folder of a data set"));
         }
+        let mut empty_folders = Vec::new();
         let (layout, samples, without_image) = if let Some(table) = ham::table(root) {
             let (samples, without_image) = ham::read(root, &table)?;
             (Layout::Ham10000, samples, without_image)
         } else if let Some((images, masks)) = pairs::folders(root)? {
             (Layout::Pairs, pairs::read(&images, &masks)?, Vec::new())
         } else {
-            (Layout::ClassFolders, folders::read(root)?, Vec::new())
+            let (samples, empty) = folders::read(root)?;
+            empty_folders = empty;
+            (Layout::ClassFolders, samples, Vec::new())
         };
-        let mut dataset = Self { root: root.to_path_buf(), layout, samples, without_image };
+        let mut dataset = Self { root: root.to_path_buf(), layout, samples, without_image, empty_folders };
         if dataset.samples.is_empty() {
             return Err(Error::data(
                 root,

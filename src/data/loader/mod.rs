@@ -5,6 +5,7 @@ mod cache;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,9 +13,10 @@ use std::thread::JoinHandle;
 
 use self::cache::Cache;
 use super::augment::{Augment, Picture};
-use super::dataset::Sample;
+use super::dataset::{Labelled, Sample};
 use super::image::{DecodeLimits, read_mask, read_photo};
 use super::rng::Rng;
+use super::view::View;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -29,6 +31,8 @@ pub struct Batch {
     pub ids: Vec<String>,
     /// The samples' places in the list the source was made from.
     pub indices: Vec<usize>,
+    /// The samples' classes; none where the source was made without.
+    pub classes: Vec<usize>,
 }
 
 /// How a [`Source`] makes batches.
@@ -48,6 +52,11 @@ pub struct LoaderOptions {
     pub drop_last: bool,
     /// Whether a sample without a mask is refused; else its mask is empty.
     pub need_masks: bool,
+    /// Whether every class is drawn as often as any other, and samples of small ones several times an epoch; the epoch
+    /// stays as long as it is. Needs classes and [`LoaderOptions::shuffle`].
+    pub balanced: bool,
+    /// What of a photograph is shown.
+    pub view: View,
     /// What happens to the photographs.
     pub augment: Augment,
     /// Background threads; 0 is taken as 1. They change no value.
@@ -72,6 +81,8 @@ impl LoaderOptions {
             shuffle: true,
             drop_last: true,
             need_masks: true,
+            balanced: false,
+            view: View::Whole,
             augment: Augment::default(),
             threads: 1,
             ahead: 2,
@@ -89,6 +100,7 @@ impl LoaderOptions {
 
     fn validate(&self) -> Result<()> {
         self.augment.validate()?;
+        self.view.validate()?;
         let bounds = [("height", self.height, 1 << 14), ("width", self.width, 1 << 14), ("batch", self.batch, 1 << 16)];
         for (name, value, most) in bounds {
             if value == 0 || value > most {
@@ -106,6 +118,8 @@ pub struct Source(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     samples: Vec<Sample>,
+    /// One a sample, or none.
+    classes: Vec<usize>,
     options: LoaderOptions,
     cache: Cache,
 }
@@ -113,17 +127,34 @@ struct Shared {
 impl Source {
     /// Refuses an empty list, options out of range, and samples without a mask where masks are needed.
     pub fn new(samples: Vec<Sample>, options: LoaderOptions) -> Result<Self> {
+        Self::build(samples, Vec::new(), options)
+    }
+
+    /// As [`Source::new`], with a class for each sample.
+    pub fn labelled(labelled: Labelled, options: LoaderOptions) -> Result<Self> {
+        let Labelled { samples, indices, .. } = labelled;
+        if indices.len() != samples.len() {
+            let message = format!("there are {} classes for {} samples", indices.len(), samples.len());
+            return Err(Error::parameter("loader", message));
+        }
+        Self::build(samples, indices, options)
+    }
+
+    fn build(samples: Vec<Sample>, classes: Vec<usize>, options: LoaderOptions) -> Result<Self> {
         options.validate()?;
         if samples.is_empty() {
             return Err(Error::parameter("loader", "there are no samples"));
         }
-        if options.need_masks
+        if options.balanced && (classes.is_empty() || !options.shuffle) {
+            return Err(Error::parameter("loader", "balanced batches need classes, and an order that is drawn"));
+        }
+        if (options.need_masks || options.view.needs_mask())
             && let Some(sample) = samples.iter().find(|s| s.mask.is_none())
         {
             return Err(Error::data(&sample.image, format!("sample {} has no mask", sample.id)));
         }
         let cache = Cache::new(samples.len(), options.cache_bytes);
-        Ok(Self(Arc::new(Shared { samples, options, cache })))
+        Ok(Self(Arc::new(Shared { samples, classes, options, cache })))
     }
 
     /// The samples, in the order that a batch's indices count in.
@@ -151,11 +182,13 @@ impl Source {
         self.0.cache.bytes()
     }
 
-    /// The order of samples in an epoch.
+    /// The order of samples in an epoch; one that is drawn several times stands there several times.
     #[must_use]
     pub fn order(&self, epoch: u64) -> Vec<usize> {
         let len = self.0.samples.len();
-        if self.0.options.shuffle {
+        if self.0.options.balanced {
+            balanced(&self.0.classes, self.0.options.seed, epoch)
+        } else if self.0.options.shuffle {
             Rng::new(self.0.options.seed, "loader/order", &[epoch]).permutation(len)
         } else {
             (0..len).collect()
@@ -166,7 +199,7 @@ impl Source {
     pub fn epoch(&self, epoch: u64, start: usize) -> Result<Loader> {
         let batches = self.batches();
         let threads = self.0.options.threads.max(1).min(batches.saturating_sub(start).max(1));
-        let order = Arc::new(self.order(epoch));
+        let order = Arc::new(numbered(&self.order(epoch)));
         let stop = Arc::new(AtomicBool::new(false));
         let mut loader = Loader { stop: Arc::clone(&stop), workers: Vec::new(), next: start, batches };
         for worker in 0..threads {
@@ -234,9 +267,50 @@ impl Drop for Loader {
     }
 }
 
+/// As many samples as there are, every class in its turn, each class's own samples round and round in orders that are
+/// drawn anew; then all of it shuffled.
+fn balanced(classes: &[usize], seed: u64, epoch: u64) -> Vec<usize> {
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (sample, &class) in classes.iter().enumerate() {
+        members.entry(class).or_default().push(sample);
+    }
+    let rng = |what: &str, parts: &[u64]| Rng::new(seed, what, &[&[epoch], parts].concat());
+    let mut drawn = Vec::with_capacity(classes.len());
+    let rounds = classes.len().div_ceil(members.len().max(1));
+    // Which classes a last, incomplete round leaves out is drawn too.
+    let groups: Vec<(&usize, &Vec<usize>)> = members.iter().collect();
+    let turns = rng("loader/classes", &[]).permutation(groups.len());
+    let mut orders: Vec<Vec<usize>> = vec![Vec::new(); groups.len()];
+    for round in 0..rounds {
+        for &turn in &turns {
+            let (&class, samples) = groups[turn];
+            let at = round % samples.len();
+            if at == 0 {
+                let parts = [class as u64, (round / samples.len()) as u64];
+                orders[turn] = rng("loader/class", &parts).permutation(samples.len());
+            }
+            drawn.push(samples[orders[turn][at]]);
+        }
+    }
+    drawn.truncate(classes.len());
+    let order = rng("loader/order", &[]).permutation(drawn.len());
+    order.into_iter().map(|at| drawn[at]).collect()
+}
+
+/// Each sample with how often it came before, so that one that comes again is augmented in another way.
+fn numbered(order: &[usize]) -> Vec<(usize, u32)> {
+    let mut seen: HashMap<usize, u32> = HashMap::new();
+    let number = |&sample: &usize| {
+        let before = seen.entry(sample).or_default();
+        *before += 1;
+        (sample, *before - 1)
+    };
+    order.iter().map(number).collect()
+}
+
 fn produce(
     shared: &Shared,
-    order: &[usize],
+    order: &[(usize, u32)],
     epoch: u64,
     batches: impl Iterator<Item = usize>,
     stop: &AtomicBool,
@@ -259,25 +333,29 @@ fn produce(
 
 impl Shared {
     /// One batch; `None` when asked to stop.
-    fn batch(&self, indices: &[usize], epoch: u64, stop: &AtomicBool) -> Option<Result<Batch>> {
+    fn batch(&self, drawn: &[(usize, u32)], epoch: u64, stop: &AtomicBool) -> Option<Result<Batch>> {
         let (height, width) = (self.options.height, self.options.width);
         let area = height * width;
-        let mut images = Tensor::zeros([indices.len(), 3, height, width]);
-        let mut masks = Tensor::zeros([indices.len(), 1, height, width]);
+        let mut images = Tensor::zeros([drawn.len(), 3, height, width]);
+        let mut masks = Tensor::zeros([drawn.len(), 1, height, width]);
         let outputs = images.data_mut().chunks_exact_mut(3 * area).zip(masks.data_mut().chunks_exact_mut(area));
-        for (&index, (image, mask)) in indices.iter().zip(outputs) {
+        for (&(index, before), (image, mask)) in drawn.iter().zip(outputs) {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
-            let key = (self.options.seed, epoch, self.samples[index].id.as_str());
+            let id = &self.samples[index].id;
+            let id = if before == 0 { id.clone() } else { format!("{id}#{before}") };
+            let key = (self.options.seed, epoch, id.as_str());
             let made = self.picture(index);
             let made = made.and_then(|picture| self.options.augment.apply(&picture, (height, width), key, image, mask));
             if let Err(error) = made {
                 return Some(Err(error));
             }
         }
+        let indices: Vec<usize> = drawn.iter().map(|&(index, _)| index).collect();
         let ids = indices.iter().map(|&i| self.samples[i].id.clone()).collect();
-        Some(Ok(Batch { images, masks, ids, indices: indices.to_vec() }))
+        let classes = indices.iter().filter_map(|&i| self.classes.get(i).copied()).collect();
+        Some(Ok(Batch { images, masks, ids, indices, classes }))
     }
 
     fn picture(&self, index: usize) -> Result<Arc<Picture>> {
@@ -290,6 +368,7 @@ impl Shared {
         let mask = sample.mask.as_ref().map(|path| read_mask(path, &options.limits)).transpose()?;
         let named = |e: Error| Error::image(sample.mask.as_ref().unwrap_or(&sample.image), e.to_string());
         let picture = Picture::new(&photo, mask.as_ref()).map_err(named)?;
+        let picture = options.view.of(picture, (options.height, options.width));
         let picture = if options.augment.is_none() {
             picture.resized(options.height, options.width)
         } else {

@@ -65,6 +65,65 @@ fn evaluation_sees_what_inference_sees() {
 }
 
 #[test]
+fn classes_come_with_their_photographs_and_can_be_balanced() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = made(dir.path());
+    let indices: Vec<usize> = (0..11).map(|i| usize::from(i >= 9)).collect();
+    let classes = crate::data::Classes::three();
+    let labelled = Labelled { classes, samples: samples.clone(), indices: indices.clone() };
+    let options = LoaderOptions { drop_last: false, ..LoaderOptions::training(16, 24, 4, 7) };
+    let source = Source::labelled(labelled.clone(), options.clone()).unwrap();
+    for batch in all(&source, 1, 0) {
+        assert_eq!(batch.classes, batch.indices.iter().map(|&i| indices[i]).collect::<Vec<_>>());
+    }
+    assert!(all(&Source::new(samples.clone(), options.clone()).unwrap(), 1, 0)[0].classes.is_empty());
+    let balanced = LoaderOptions { balanced: true, ..options.clone() };
+    let source = Source::labelled(labelled.clone(), balanced.clone()).unwrap();
+    let order = source.order(1);
+    assert_eq!(order.len(), 11);
+    let rare = order.iter().filter(|&&i| indices[i] == 1).count();
+    assert!((5..=6).contains(&rare), "{order:?}");
+    // Nine of the other class, of which six or five are drawn: none twice.
+    let mut common: Vec<usize> = order.iter().copied().filter(|&i| indices[i] == 0).collect();
+    common.sort_unstable();
+    assert!(common.windows(2).all(|pair| pair[0] != pair[1]), "{common:?}");
+    assert_ne!(source.order(2), order);
+    let whole = all(&source, 1, 0);
+    assert_eq!(all(&source, 1, 1), whole[1..], "resumed");
+    // A photograph that comes again is augmented in another way.
+    let (area, flat) = (3 * 16 * 24, whole.iter().flat_map(|b| b.images.data().to_vec()).collect::<Vec<f32>>());
+    let places: Vec<usize> = (0..11).filter(|&at| order[at] == 10).collect();
+    assert!(places.len() >= 2);
+    let image = |at: usize| &flat[at * area..(at + 1) * area];
+    assert_ne!(image(places[0]), image(places[1]));
+    assert!(Source::new(samples, balanced).unwrap_err().to_string().contains("need classes"));
+    let short = Labelled { indices: vec![0], ..labelled };
+    assert!(Source::labelled(short, options).unwrap_err().to_string().contains("1 classes for 11 samples"));
+}
+
+#[test]
+fn a_view_changes_what_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = made(dir.path());
+    let shown = |view: View, samples: Vec<Sample>| {
+        let options = LoaderOptions { need_masks: false, view, ..LoaderOptions::evaluation(16, 20, 11) };
+        Source::new(samples, options).map(|source| all(&source, 0, 0).remove(0))
+    };
+    let whole = shown(View::Whole, samples.clone()).unwrap();
+    let masked = shown(View::Masked, samples.clone()).unwrap();
+    let crop = shown(View::Crop { margin: 0.1 }, samples.clone()).unwrap();
+    let lesion = |batch: &Batch| batch.masks.data().iter().sum::<f32>();
+    assert!(lesion(&crop) > 1.5 * lesion(&whole), "{} {}", lesion(&crop), lesion(&whole));
+    // Far from the lesion stands the ground's colour; inside it what was there.
+    let ground = crate::data::GROUND.map(|v| f32::from(v) / 255.0);
+    let is_ground = |i: usize| (0..3).all(|c| (masked.images.data()[c * 320 + i] - ground[c]).abs() < 1e-6);
+    assert!((0..320).any(is_ground));
+    assert!(masked.images.data().iter().zip(whole.images.data()).any(|(a, b)| a == b));
+    let unmasked = samples.into_iter().map(|sample| Sample { mask: None, ..sample }).collect();
+    assert!(shown(View::Masked, unmasked).unwrap_err().to_string().contains("has no mask"));
+}
+
+#[test]
 fn a_broken_file_ends_the_epoch_with_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let samples = made(dir.path());

@@ -5,6 +5,7 @@
 
 mod inspect;
 mod meta;
+mod partial;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::tensor::Tensor;
 
 pub use inspect::{Changed, Diff, MetadataChange, ShapeChange, TensorSummary, diff};
 pub use meta::{Meta, Normalisation, SCHEMA, format_size, keys, parse_size};
+pub use partial::{Loaded, Replaced};
 pub use write::Precision;
 
 /// Named tensors with a file's metadata.

@@ -2,7 +2,7 @@
 
 use crate::ops::cases::{Case, Draw, Input};
 
-use super::{BatchNorm2d, BatchNorm2dBackward};
+use super::{BatchNorm2d, BatchNorm2dBackward, RunningUpdate};
 
 pub(super) fn cases() -> Vec<Case> {
     let standard = Draw::Normal(0.0, 1.0);
@@ -33,5 +33,13 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(Case::new(BatchNorm2dBackward { training, eps: 1e-5 }, inputs, why));
         }
     }
+    let running = |c: usize, control: f32, why: &'static str| {
+        let mut inputs = vec![Input::normal([c]); 4];
+        inputs.push(Input::drawn([4], Draw::Uniform(control, control)));
+        Case::new(RunningUpdate, inputs, why)
+    };
+    cases.push(running(1, 1.0, "the smallest"));
+    cases.push(running(130, 0.5, "a last workgroup of two"));
+    cases.push(running(67, 0.0, "a step that is not finite changes nothing"));
     cases
 }

@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
-use crate::ops::flat::{LayoutsFn, WG, wide};
+use crate::ops::flat::{self, LayoutsFn, WG, wide};
 use crate::ops::{Binding, Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
 
 use super::{BatchNorm2d, BatchNorm2dBackward};
@@ -77,6 +77,11 @@ gpu_params! {
     }
 }
 
+gpu_params! {
+    /// The uniform block of `batch_norm2d/update_1_direct`.
+    pub struct UpdateParams { c: u32 }
+}
+
 const STATISTICS: ShaderInfo =
     ShaderInfo { path: "batch_norm2d/forward_1_statistics", fields: StatisticsParams::FIELDS };
 const DIRECT: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_1_direct", fields: DirectParams::FIELDS };
@@ -93,6 +98,8 @@ const BACKWARD_SUMS: ShaderInfo =
 const BACKWARD_WIDE: ShaderInfo =
     ShaderInfo { path: "batch_norm2d/backward_2_wide", fields: BackwardWideParams::FIELDS };
 
+const UPDATE_DIRECT: ShaderInfo = ShaderInfo { path: "batch_norm2d/update_1_direct", fields: UpdateParams::FIELDS };
+
 const fn version(
     shader: &'static str,
     shaders: &'static [ShaderInfo],
@@ -106,6 +113,15 @@ pub(super) const FORWARD: &[Version] = &[
     version(DIRECT.path, &[STATISTICS, DIRECT], forward_layouts, forward_direct),
     version(WIDE.path, &[PARTS, MERGE, WIDE], forward_layouts, forward_split),
 ];
+
+pub(super) const UPDATE: &[Version] = &[flat::version(UPDATE_DIRECT.path, &[UPDATE_DIRECT], flat::all_plain, |call| {
+    let c = call.inputs[0].shape[0];
+    let slots = [Slot::Output(0), Slot::Output(1), Slot::Input(2), Slot::Input(3), Slot::Input(4)];
+    let bindings = slots.iter().map(|&slot| call.whole(slot)).collect::<Result<_>>()?;
+    let [x, y] = fold(c.div_ceil(WG));
+    let launch = Launch::new(UPDATE_DIRECT.path, &UpdateParams { c: c as u32 }, bindings, [x, y, 1]);
+    Ok(Lowered { launches: vec![launch], ..Lowered::default() })
+})];
 
 pub(super) const INFERENCE: &[Version] = &[
     version(DIRECT.path, &[DIRECT], forward_layouts, |call| {

@@ -6,7 +6,8 @@ use crate::graph::GradientContext;
 use super::{BatchNorm2d, BatchNorm2dBackward};
 
 pub(super) fn gradient(op: &BatchNorm2d, context: &mut GradientContext<'_>) -> Result<()> {
-    if context.wants(3) || context.wants(4) {
+    // In training y does not depend on the running statistics, which may be those that the part of the batch before gave.
+    if !op.training && (context.wants(3) || context.wants(4)) {
         return Err(Error::parameter("batch_norm2d", "its running statistics take no gradient"));
     }
     let (x, weight, gradient) = (context.input(0), context.input(1), context.gradient()?);

@@ -25,6 +25,7 @@ pub const ROOM: Room = Room {
         kernel("batch_norm2d.inference", twin_of!(twin::inference), dispatch::INFERENCE, 2e-5),
         kernel("batch_norm2d.backward", twin_of!(twin::backward), dispatch::BACKWARD, 5e-5),
         kernel("batch_norm2d.inference_backward", twin_of!(twin::backward), dispatch::INFERENCE_BACKWARD, 5e-5),
+        kernel("batch_norm2d.update", twin_of!(twin::update), dispatch::UPDATE, 0.0),
     ],
     cases: cases::cases,
     from_case,
@@ -80,6 +81,12 @@ pub struct BatchNorm2dBackward {
     pub eps: f32,
 }
 
+/// The end of a training step: inputs (running mean, running variance, new running mean, new running variance, control
+/// \[4\] of [`GradNorm`](super::clip_grad_norm::GradNorm)); outputs running mean and variance, in place. Where control says
+/// that the step is not finite, both stay as they are, to the bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunningUpdate;
+
 fn check(op: &str, x: &[usize], of_channels: &[(&str, &[usize])]) -> Result<()> {
     if x.len() != 4 {
         return Err(Error::shape(op, "input", "four dimensions", x));
@@ -133,7 +140,39 @@ impl Op for BatchNorm2dBackward {
     }
 }
 
+impl Op for RunningUpdate {
+    fn kernel(&self) -> &'static str {
+        "batch_norm2d.update"
+    }
+
+    fn outputs(&self, inputs: &[&[usize]]) -> Result<Vec<Vec<usize>>> {
+        let [mean, variance, new_mean, new_variance, control] = exactly(self.kernel(), inputs)?;
+        let &[c] = mean else {
+            return Err(Error::shape(self.kernel(), "running mean", "one dimension", mean));
+        };
+        let others =
+            [("running variance", variance), ("new running mean", new_mean), ("new running variance", new_variance)];
+        others.into_iter().try_for_each(|(what, shape)| same(self.kernel(), what, &[c], shape))?;
+        same(self.kernel(), "control", &[4], control)?;
+        Ok(vec![vec![c]; 2])
+    }
+
+    fn in_place(&self) -> &'static [(usize, usize)] {
+        &[(0, 0), (1, 1)]
+    }
+}
+
 impl Graph {
+    /// Lets the running mean and variance (c) take the values that a training step's [`BatchNorm2d`] gave, unless
+    /// `control` \[4\] says that the step is not finite.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where the shapes do not go together.
+    pub fn update_running(&mut self, running: [Value; 2], new: [Value; 2], control: Value) -> Result<()> {
+        self.push(RunningUpdate, &[running[0], running[1], new[0], new[1], control])?;
+        Ok(())
+    }
+
     /// Batch normalisation of x (n, c, h, w) by weight, bias, running mean and running variance, each (c). Returns y
     /// and, in training, the new running mean and variance and the batch's mean and inv_std.
     ///
@@ -185,6 +224,18 @@ mod tests {
         let out =
             twin::backward(&BatchNorm2dBackward { training: true, eps: 1e-5 }, &[&x, &w, &mean, &inv, &g]).unwrap();
         assert_eq!((&*out[0].data, out[1].data[0], out[2].data[0]), (&[0.0, 0.0][..], 1.0, 3.0));
+    }
+
+    #[test]
+    fn an_update_is_all_or_nothing() {
+        let [m, v, nm, nv] = [1.0, 2.0, 3.0, 4.0].map(|value| array(&[1], &[value]));
+        let out = twin::update(&RunningUpdate, &[&m, &v, &nm, &nv, &array(&[4], &[9.0, 0.5, 1.0, 0.0])]).unwrap();
+        assert_eq!((&out[0], &out[1]), (&nm, &nv));
+        let out = twin::update(&RunningUpdate, &[&m, &v, &nm, &nv, &array(&[4], &[9.0, 0.0, 0.0, 0.0])]).unwrap();
+        assert_eq!((&out[0], &out[1]), (&m, &v));
+        let error = RunningUpdate.outputs(&[&[3], &[3], &[3], &[4], &[4]]).unwrap_err();
+        assert_eq!(error.to_string(), "batch_norm2d.update: new running variance is [4], expected [3]");
+        assert!(RunningUpdate.outputs(&[&[3], &[3], &[3], &[3], &[3]]).is_err());
     }
 
     #[test]
