@@ -3,6 +3,8 @@
 pub mod checkpoint;
 pub mod classification;
 pub mod early;
+pub mod explain;
+pub mod familiar;
 pub mod init;
 pub mod metrics;
 pub mod predict;
@@ -17,6 +19,8 @@ pub mod validate;
 pub use checkpoint::{Checkpoint, State};
 pub use classification::{Bootstrap, ClassificationMeter, ClassificationScores, Interval, Predicted};
 pub use early::{EarlyStopping, Goal, Progress};
+pub use explain::{Explained, GradCam, grad_cam};
+pub use familiar::Familiarity;
 pub use init::{Fan, Init, Spread};
 pub use metrics::{ImageScores, SegmentationMeter, SegmentationScores};
 pub use predict::Segmenter;
