@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod classes;
 mod context;
 mod data;
 mod devices;

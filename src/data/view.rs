@@ -76,12 +76,7 @@ impl View {
 }
 
 /// The part (left, top, width, height) of a frame that a lesion's box becomes.
-fn crop(
-    [left, top, across, down]: [usize; 4],
-    frame: [usize; 2],
-    proportions: [usize; 2],
-    margin: f32,
-) -> [usize; 4] {
+fn crop([left, top, across, down]: [usize; 4], frame: [usize; 2], proportions: [usize; 2], margin: f32) -> [usize; 4] {
     let room = margin * across.max(down) as f32;
     let (mut w, mut h) = (across as f32 + 2.0 * room, down as f32 + 2.0 * room);
     let aspect = proportions[0].max(1) as f32 / proportions[1].max(1) as f32;

@@ -2,22 +2,27 @@
 
 pub mod checkpoint;
 pub mod classification;
+pub mod classifier;
+pub mod classify;
 pub mod early;
 pub mod explain;
 pub mod familiar;
 pub mod init;
 pub mod metrics;
+mod mixup;
 pub mod predict;
 pub mod rates;
 pub mod run_dir;
 pub mod schedule;
 pub mod segment;
+pub mod session;
 pub mod step;
 mod table;
 pub mod validate;
 
 pub use checkpoint::{Checkpoint, State};
 pub use classification::{Bootstrap, ClassificationMeter, ClassificationScores, Interval, Predicted};
+pub use classifier::{Classifier, Ways};
 pub use early::{EarlyStopping, Goal, Progress};
 pub use explain::{Explained, GradCam, grad_cam};
 pub use familiar::Familiarity;

@@ -3,17 +3,47 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::data::image::RgbImage;
+use crate::data::image::{GrayImage, RgbImage};
 use crate::data::resize::{photo_tensor, resize_maps};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::Graph;
+use crate::graph::{Graph, Value};
 use crate::models::UNet;
 use crate::models::weights::Weights;
 use crate::plan::{Params, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
 use super::step::Normalisation;
+
+/// The plans that a network has needed so far, by the number of images.
+#[derive(Debug, Default)]
+pub(super) struct Plans {
+    options: PlanOptions,
+    made: Mutex<HashMap<usize, Arc<Plan>>>,
+}
+
+impl Plans {
+    pub(super) fn new(options: PlanOptions) -> Self {
+        Self { options, made: Mutex::default() }
+    }
+
+    /// The plan for `n` images; `build` gives its graph and outputs at its first use.
+    pub(super) fn get(
+        &self,
+        gpu: &Gpu,
+        n: usize,
+        build: impl FnOnce() -> Result<(Graph, Vec<Value>)>,
+    ) -> Result<Arc<Plan>> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = made.get(&n) {
+            return Ok(Arc::clone(plan));
+        }
+        let (graph, outputs) = build()?;
+        let plan = Arc::new(Plan::new(gpu, &graph, &outputs, &self.options)?);
+        made.insert(n, Arc::clone(&plan));
+        Ok(plan)
+    }
+}
 
 /// A U-Net with its weights on a device, and the plans it has needed so far.
 #[derive(Debug)]
@@ -24,8 +54,7 @@ pub struct Segmenter {
     size: [usize; 2],
     threshold: f32,
     params: Params,
-    options: PlanOptions,
-    plans: Mutex<HashMap<usize, Arc<Plan>>>,
+    plans: Plans,
 }
 
 impl Segmenter {
@@ -41,19 +70,10 @@ impl Segmenter {
         let net: UNet = meta.architecture_as().map_err(wrong)?.ok_or_else(none)?;
         let none = || wrong("its metadata has no input size (nevus.input_size)".into());
         let (height, width) = meta.input_size.ok_or_else(none)?;
-        let three = |values: &[f32]| <[f32; 3]>::try_from(values).ok();
-        let normalisation = match &meta.normalisation {
-            None => Normalisation::default(),
-            Some(known) => match (three(&known.mean), three(&known.std)) {
-                (Some(mean), Some(std)) => Normalisation { mean, std },
-                _ => return Err(wrong("its normalisation has not three channels".into())),
-            },
-        };
+        let normalisation = Normalisation::of(weights)?;
         let graph = Self::graph(&net, &normalisation, [height, width], 1)?.0;
         let params = Params::new(gpu, &graph)?;
-        for entry in params.table().entries() {
-            params.set(&entry.name, weights.require(&entry.name, &entry.shape)?)?;
-        }
+        weights.load(&params)?;
         let threshold = meta.threshold.unwrap_or(0.5);
         Ok(Self::with_params(gpu, net, normalisation, [height, width], params, threshold))
     }
@@ -68,30 +88,16 @@ impl Segmenter {
         params: Params,
         threshold: f32,
     ) -> Self {
-        Self {
-            gpu: gpu.clone(),
-            net,
-            normalisation,
-            size,
-            threshold,
-            params,
-            options: PlanOptions::default(),
-            plans: Mutex::default(),
-        }
+        Self { gpu: gpu.clone(), net, normalisation, size, threshold, params, plans: Plans::default() }
     }
 
     /// The same with plans made in another way: one that avoids versions which are wrong on the adapter, say.
     #[must_use]
     pub fn planned(self, options: PlanOptions) -> Self {
-        Self { options, plans: Mutex::default(), ..self }
+        Self { plans: Plans::new(options), ..self }
     }
 
-    fn graph(
-        net: &UNet,
-        normalisation: &Normalisation,
-        [h, w]: [usize; 2],
-        n: usize,
-    ) -> Result<(Graph, crate::graph::Value)> {
+    fn graph(net: &UNet, normalisation: &Normalisation, [h, w]: [usize; 2], n: usize) -> Result<(Graph, Value)> {
         let mut graph = Graph::new();
         let image = graph.input("image", [n, net.input, h, w])?;
         let normalised = graph.normalize(image, &normalisation.mean, &normalisation.std)?;
@@ -122,14 +128,8 @@ impl Segmenter {
     /// # Errors
     /// [`Error::Plan`] where the adapter cannot hold it.
     pub fn plan(&self, n: usize) -> Result<Arc<Plan>> {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = plans.get(&n) {
-            return Ok(Arc::clone(plan));
-        }
-        let (graph, logits) = Self::graph(&self.net, &self.normalisation, self.size, n)?;
-        let plan = Arc::new(Plan::new(&self.gpu, &graph, &[logits], &self.options)?);
-        plans.insert(n, Arc::clone(&plan));
-        Ok(plan)
+        let build = || Self::graph(&self.net, &self.normalisation, self.size, n).map(|(graph, out)| (graph, vec![out]));
+        self.plans.get(&self.gpu, n, build)
     }
 
     /// Logits (n, 1, h, w) of images (n, 3, h, w) with values from 0 to 1, at the network's own size.
@@ -154,5 +154,18 @@ impl Segmenter {
             *value = 1.0 / (1.0 + (-*value).exp());
         }
         Ok(map)
+    }
+
+    /// The mask (0, and 255 for the lesion) of a photograph at its own size and at the weights' threshold.
+    ///
+    /// # Errors
+    /// As [`Segmenter::logits`].
+    pub fn mask(&self, photo: &RgbImage) -> Result<GrayImage> {
+        let probabilities = self.probabilities(photo)?;
+        let mut mask = GrayImage::new(photo.width(), photo.height());
+        for (pixel, &p) in mask.iter_mut().zip(probabilities.data()) {
+            *pixel = if p >= self.threshold { 255 } else { 0 };
+        }
+        Ok(mask)
     }
 }

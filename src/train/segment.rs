@@ -1,26 +1,24 @@
 //! Training a U-Net: the loop, with its checkpoints.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Augment, Loader, LoaderOptions, Sample, Source};
+use crate::data::{Augment, Batch, LoaderOptions, Sample, Source};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::Slab;
 use crate::models::UNet;
-use crate::models::weights::{Meta, Normalisation as MetaNormalisation, Weights};
-use crate::plan::{Memory, Params, Pending, Plan, PlanOptions};
+use crate::models::weights::{Meta, Weights};
+use crate::plan::PlanOptions;
 use crate::tensor::Tensor;
 
-use super::run_dir::config_hash;
+use super::session::{Engine, Place, Session, Settings, Task, thinned};
 use super::step::{Loss, Normalisation, Optimizer, StepOptions, ema_slab};
 use super::validate::validate;
-use super::{
-    Checkpoint, EarlyStopping, Goal, Init, MetricsTable, RunDir, Schedule, SegmentationScores, Segmenter, State,
-};
+use super::{Goal, Init, Schedule, SegmentationScores, Segmenter};
+
+pub use super::session::Ended;
 
 /// Everything that decides what a run computes; `config.json` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,88 +89,29 @@ impl Splits {
 }
 
 /// What a run tells while it goes on.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// Before the first step.
-    Start {
-        /// Parameters of the network.
-        parameters: usize,
-        /// What a step takes on the device.
-        memory: &'a Memory,
-        /// Floating-point operations of a step.
-        flops: u64,
-        /// Steps of an epoch.
-        steps: u64,
-        /// The first step of this session, from 0.
-        from: u64,
-    },
-    /// After a step.
-    Step {
-        /// Epoch, from 0.
-        epoch: u64,
-        /// Steps done of the epoch.
-        done: u64,
-        /// Optimizer steps done.
-        step: u64,
-        /// The step's loss.
-        loss: f32,
-        /// The gradient's norm before clipping.
-        norm: f32,
-        /// Images a second over the last steps.
-        images_per_second: f64,
-    },
-    /// After an epoch and its validation.
-    Epoch {
-        /// Epoch, from 0.
-        epoch: u64,
-        /// Mean loss of its steps.
-        loss: f64,
-        /// The averaged weights on val, at the best threshold.
-        val: &'a SegmentationScores,
-        /// Whether they are the best so far.
-        improved: bool,
-    },
-}
+pub type Event<'a> = super::session::Event<'a, Validated>;
 
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// All epochs are done.
-    Finished,
-    /// The mean IoU on val had stopped to rise.
-    Stopped,
-    /// The caller's number of steps is done, or it asked to stop; the run can be resumed.
-    Paused,
+/// What an epoch is measured by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Validated {
+    /// The averaged weights on val, at the threshold with the best mean IoU.
+    pub best: SegmentationScores,
+    /// Their mean IoU at 0.5.
+    pub iou_at_half: f64,
 }
 
 /// The columns of `metrics.csv` after the epoch.
 pub const COLUMNS: &[&str] =
     &["loss", "val_iou", "val_iou_at_half", "val_dice", "threshold", "lr", "images_per_second", "seconds"];
 
-/// Seconds between two checkpoints inside an epoch.
-const SAVE_EVERY: u64 = 120;
-
 /// A run's parts, ready to go.
-pub struct SegmentRun<'a> {
-    gpu: &'a Gpu,
-    config: &'a SegmentConfig,
-    dir: RunDir,
-    splits: &'a Splits,
-    options: StepOptions,
-    params: Params,
-    plan: Plan,
-    averaged: Segmenter,
-    source: Source,
-    state: State,
-    table: MetricsTable,
-    best: Option<Weights>,
-}
+pub struct SegmentRun<'a>(Session<'a, Segmentation<'a>>);
 
-/// What the loop keeps of the epoch in progress.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-struct Partial {
-    loss: f64,
-    steps: u64,
+/// What of a run is a segmentation's own.
+struct Segmentation<'a> {
+    config: &'a SegmentConfig,
+    splits: &'a Splits,
+    averaged: Segmenter,
 }
 
 impl<'a> SegmentRun<'a> {
@@ -195,8 +134,6 @@ impl<'a> SegmentRun<'a> {
                 return Err(Error::data(dir, format!("there is no image for {side}")));
             }
         }
-        config.schedule.check()?;
-        config.augment.validate()?;
         let options = StepOptions {
             net: config.net,
             normalisation: config.normalisation,
@@ -208,270 +145,92 @@ impl<'a> SegmentRun<'a> {
             clip: config.clip.unwrap_or(f32::INFINITY),
             seed: (config.seed ^ (config.seed >> 32)) as u32,
         };
-        let built = options.build()?;
-        let plan = Plan::new(gpu, &built.graph, &[built.loss, built.control], planning)?;
+        let step = options.build()?;
         let [height, width] = config.size;
         let mut loading = LoaderOptions::training(height, width, config.batch, config.seed);
         loading.augment = config.augment.clone();
         loading.ahead = 4;
         let source = Source::new(splits.train.clone(), loading)?;
-        if source.batches() == 0 {
-            return Err(Error::data(dir, format!("a batch of {} is larger than the training set", config.batch)));
-        }
-        let hash = config_hash(config, FREE)?;
-        let run = match resume {
-            true => RunDir::resume(dir, config, FREE)?,
-            false => RunDir::create(dir, config)?,
+        let settings = Settings {
+            batch: config.batch,
+            epochs: config.epochs,
+            optimizer: config.optimizer,
+            schedule: config.schedule,
+            ema: config.ema,
+            goal: Goal::Higher,
+            patience: config.patience,
         };
-        let params = Params::new(gpu, &built.graph)?;
-        let versions: BTreeMap<String, String> =
-            plan.versions().iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let loaded = if resume { Checkpoint::load(run.path())? } else { None };
-        let state = match loaded {
-            Some(checkpoint) => {
-                checkpoint.state.check(run.path(), &hash, &splits.fingerprint())?;
-                if checkpoint.state.versions != versions {
-                    let message = "was made with other versions of the kernels, so it cannot go on to the bit (hint: start a new run with --init last.safetensors)";
-                    return Err(Error::data(run.path(), message));
-                }
-                for slab in slabs(&config.optimizer) {
-                    for (name, tensor) in checkpoint.slab(run.path(), &slab_name(&slab))? {
-                        params.set_in(&slab, name, tensor)?;
-                    }
-                }
-                let mut state = checkpoint.state;
-                state.early.patience = config.patience;
-                state
-            }
-            None => {
-                let fresh = Init { seed: config.seed, ..Init::default() }.fill(built.graph.params())?;
-                for entry in params.table().entries() {
-                    let given = init.and_then(|weights| weights.get(&entry.name));
-                    let given = given.filter(|tensor| tensor.shape() == entry.shape);
-                    params.set(&entry.name, given.map_or_else(|| fresh.require(&entry.name, &entry.shape), Ok)?)?;
-                }
-                params.copy(&Slab::Weights, &ema_slab())?;
-                State {
-                    step: 0,
-                    epoch: 0,
-                    batch: 0,
-                    config: hash,
-                    data: splits.fingerprint(),
-                    early: EarlyStopping::new(Goal::Higher, config.patience),
-                    versions,
-                    more: serde_json::Value::Null,
-                }
-            }
-        };
-        let table = run.metrics(COLUMNS, state.epoch)?;
+        let engine = Engine::new(gpu, &step, source, settings, planning)?;
         let SegmentConfig { net, normalisation, size, .. } = *config;
-        let view = params.view(&ema_slab())?;
+        let view = engine.params.view(&ema_slab())?;
         let averaged = Segmenter::with_params(gpu, net, normalisation, size, view, 0.5).planned(planning.clone());
-        Ok(Self { gpu, config, dir: run, splits, options, params, plan, averaged, source, state, table, best: None })
+        let task = Segmentation { config, splits, averaged };
+        let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
+        let fill = |engine: &Engine| {
+            let fresh = Init { seed: config.seed, ..Init::default() }.fill(engine.param_infos())?;
+            for entry in engine.params.table().entries() {
+                let given = init.and_then(|weights| weights.get(&entry.name));
+                let given = given.filter(|tensor| tensor.shape() == entry.shape);
+                engine.params.set(&entry.name, given.map_or_else(|| fresh.require(&entry.name, &entry.shape), Ok)?)?;
+            }
+            Ok(())
+        };
+        Session::open(gpu, place, engine, task, fill).map(Self)
     }
 
     /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set. The checkpoint is up to date when
-    /// it returns, also with an error of the data.
+    /// it returns, but for an error: then it is the last one made.
     ///
     /// # Errors
     /// [`Error::NotFinite`] where loss or gradient is not finite; errors of files and of the device.
     pub fn train(&mut self, steps: Option<u64>, cancel: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Ended> {
-        let until = steps.map(|steps| self.state.step + steps);
-        let batches = self.source.batches() as u64;
-        tell(Event::Start {
-            parameters: self.params.table().count(),
-            memory: self.plan.memory(),
-            flops: self.plan.flops(),
-            steps: batches,
-            from: self.state.step,
-        });
-        self.plan.prepare(&self.params)?;
-        self.gpu.save_pipelines();
-        while self.state.epoch < self.config.epochs {
-            if self.state.early.exhausted() {
-                return Ok(Ended::Stopped);
-            }
-            let started = Instant::now();
-            let before = self.state.batch;
-            let whole = self.epoch(until, cancel, tell)?;
-            if !whole {
-                self.save()?;
-                return Ok(Ended::Paused);
-            }
-            let speed = (batches - before) as f64 * self.config.batch as f64 / started.elapsed().as_secs_f64();
-            self.finish_epoch(speed, started, tell)?;
-        }
-        Ok(Ended::Finished)
+        self.0.train(steps, cancel, tell)
     }
+}
 
-    /// Runs what is left of the epoch; whether it came to its end.
-    fn epoch(&mut self, until: Option<u64>, cancel: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) -> Result<bool> {
-        let batches = self.source.batches() as u64;
-        let mut partial: Partial = serde_json::from_value(self.state.more.clone()).unwrap_or_default();
-        let start = usize::try_from(self.state.batch).unwrap_or(usize::MAX);
-        let mut loader: Loader = self.source.epoch(self.state.epoch, start)?;
-        let mut running: Option<(u64, Pending)> = None;
-        let mut saved = Instant::now();
-        let mut clock = (Instant::now(), 0u64, 0f64);
-        loop {
-            let stop = cancel.load(Ordering::Relaxed) || until.is_some_and(|until| self.state.step >= until);
-            let next = if stop || self.state.batch >= batches { None } else { loader.next().transpose()? };
-            let submitted = match &next {
-                None => None,
-                Some(batch) => {
-                    Some((self.state.step + 1, self.submit(&batch.images, &batch.masks, self.state.step + 1)?))
-                }
-            };
-            // The step before is asked for only now, while the device works on this one.
-            if let Some((step, pending)) = running.take() {
-                let (loss, norm) = scalars(step, pending)?;
-                partial.loss += f64::from(loss);
-                partial.steps += 1;
-                clock.1 += 1;
-                if clock.0.elapsed().as_secs_f64() > 5.0 || clock.2 == 0.0 {
-                    clock = (
-                        Instant::now(),
-                        0,
-                        clock.1 as f64 * self.config.batch as f64 / clock.0.elapsed().as_secs_f64(),
-                    );
-                }
-                let done = self.state.batch;
-                tell(Event::Step { epoch: self.state.epoch, done, step, loss, norm, images_per_second: clock.2 });
-                self.state.more = serde_json::to_value(partial).unwrap_or_default();
-            }
-            if let Some(submitted) = submitted {
-                self.state.step += 1;
-                self.state.batch += 1;
-                running = Some(submitted);
-            } else {
-                return Ok(self.state.batch >= batches);
-            }
-            if saved.elapsed().as_secs() >= SAVE_EVERY {
-                if let Some((step, pending)) = running.take() {
-                    let (loss, _) = scalars(step, pending)?;
-                    partial.loss += f64::from(loss);
-                    partial.steps += 1;
-                    self.state.more = serde_json::to_value(partial).unwrap_or_default();
-                }
-                self.save()?;
-                saved = Instant::now();
-            }
-        }
-    }
+impl Task for Segmentation<'_> {
+    type Val = Validated;
 
-    fn submit(&self, images: &Tensor, masks: &Tensor, step: u64) -> Result<Pending> {
-        let parts = self.options.micro_batches;
-        let split = |tensor: &Tensor| -> Result<Vec<Tensor>> {
+    fn feed(&self, batch: Batch, _: u64) -> Result<Vec<(String, Tensor)>> {
+        let parts = self.config.micro_batches;
+        let mut fed = Vec::with_capacity(2 * parts);
+        for (name, tensor) in [("image", &batch.images), ("target", &batch.masks)] {
             let mut shape = tensor.shape().to_vec();
             shape[0] /= parts;
-            let len = tensor.len() / parts;
-            tensor.data().chunks(len).map(|part| Tensor::new(shape.clone(), part.to_vec())).collect()
-        };
-        let (images, masks) = (split(images)?, split(masks)?);
-        let hyper = self.config.optimizer.hyper(f64::from(self.config.schedule.lr(step - 1)), step)?;
-        // Early on the average follows quickly, as in TensorFlow's ExponentialMovingAverage with its number of updates.
-        let decay = self.config.ema.min((1.0 + step as f32) / (10.0 + step as f32));
-        let average = Tensor::new([4], vec![decay, 0.0, 0.0, 0.0])?;
-        let number = Tensor::new([1], vec![step as f32])?;
-        let names: Vec<(String, String)> = (0..parts).map(|m| (format!("image.{m}"), format!("target.{m}"))).collect();
-        let mut inputs: Vec<(&str, &Tensor)> = vec![("hyper", &hyper), ("average", &average)];
-        if self.plan.reads("step") {
-            inputs.push(("step", &number));
+            for (part, values) in tensor.data().chunks(tensor.len() / parts).enumerate() {
+                fed.push((format!("{name}.{part}"), Tensor::new(shape.clone(), values.to_vec())?));
+            }
         }
-        for ((image, target), (images, masks)) in names.iter().zip(images.iter().zip(&masks)) {
-            inputs.push((image, images));
-            inputs.push((target, masks));
-        }
-        self.plan.submit(&self.params, &inputs)
+        Ok(fed)
     }
 
-    fn finish_epoch(&mut self, speed: f64, started: Instant, tell: &mut dyn FnMut(Event<'_>)) -> Result<()> {
-        let partial: Partial = serde_json::from_value(self.state.more.clone()).unwrap_or_default();
-        let loss = partial.loss / partial.steps.max(1) as f64;
-        let limit = self.config.val_limit.unwrap_or(usize::MAX).max(1);
-        let every = self.splits.val.len().div_ceil(limit).max(1);
+    fn measure(&self) -> Result<Validated> {
+        let every = thinned(self.splits.val.len(), self.config.val_limit);
         let val: Vec<Sample> = self.splits.val.iter().step_by(every).cloned().collect();
         let meter = validate(&self.averaged, &val, 8, &mut |_| true)?;
-        let (best, half) = (meter.best()?, meter.scores(0.5)?);
-        let epoch = self.state.epoch;
-        let progress = self.state.early.observe(epoch, best.mean_iou);
-        if progress.improved {
-            self.best = Some(self.weights(&ema_slab(), Some(&best))?);
-        }
-        let row = [
-            loss,
-            best.mean_iou,
-            half.mean_iou,
-            best.dice,
-            f64::from(best.threshold),
-            f64::from(self.config.schedule.lr(self.state.step)),
-            speed,
-            started.elapsed().as_secs_f64(),
-        ];
-        self.table.append(epoch, &row.map(Some))?;
-        self.state.epoch += 1;
-        self.state.batch = 0;
-        self.state.more = serde_json::Value::Null;
-        tell(Event::Epoch { epoch, loss, val: &best, improved: progress.improved });
-        self.save()
+        Ok(Validated { best: meter.best()?, iou_at_half: meter.scores(0.5)?.mean_iou })
     }
 
-    fn weights(&self, slab: &Slab, scores: Option<&SegmentationScores>) -> Result<Weights> {
-        let mut weights = Weights::new();
-        for (name, tensor) in self.params.read(slab)? {
-            weights.insert(name, tensor);
-        }
+    fn watched(&self, val: &Validated) -> f64 {
+        val.best.mean_iou
+    }
+
+    fn row(&self, Validated { best, iou_at_half }: &Validated) -> Vec<Option<f64>> {
+        [best.mean_iou, *iou_at_half, best.dice, f64::from(best.threshold)].map(Some).to_vec()
+    }
+
+    fn meta(&self, val: Option<&Validated>) -> Result<Meta> {
+        let scores = val.map(|val| &val.best);
         let mut meta = Meta::new();
         let wrong = |message: String| Error::parameter("weights", message);
         meta.set_architecture(&self.config.net).map_err(wrong)?;
         meta.input_size = Some((self.config.size[0], self.config.size[1]));
-        let Normalisation { mean, std } = self.config.normalisation;
-        meta.normalisation = Some(MetaNormalisation { mean: mean.to_vec(), std: std.to_vec() });
+        meta.normalisation = Some((&self.config.normalisation).into());
         meta.threshold = scores.map(|scores| scores.threshold);
         meta.classes = Some(vec!["lesion".into()]);
         meta.training_data = Some(self.splits.description.clone());
         meta.metrics = scores.map(|scores| BTreeMap::from([("val_mean_iou".to_owned(), scores.mean_iou)]));
         meta.license = Some(self.splits.licence.clone());
-        weights.set_meta(&meta);
-        Ok(weights)
+        Ok(meta)
     }
-
-    /// Writes the checkpoint.
-    fn save(&mut self) -> Result<()> {
-        let mut kept = BTreeMap::new();
-        for slab in slabs(&self.config.optimizer) {
-            kept.insert(slab_name(&slab), self.params.read(&slab)?);
-        }
-        let checkpoint = Checkpoint { state: self.state.clone(), slabs: kept };
-        let last = self.weights(&Slab::Weights, None)?;
-        checkpoint.save(self.dir.path(), &last, self.best.as_ref())?;
-        self.best = None;
-        Ok(())
-    }
-}
-
-fn slabs(optimizer: &Optimizer) -> Vec<Slab> {
-    [Slab::Weights, ema_slab()].into_iter().chain(optimizer.states()).collect()
-}
-
-fn slab_name(slab: &Slab) -> String {
-    match slab {
-        Slab::Weights => "weights".into(),
-        Slab::Gradients => "gradients".into(),
-        Slab::State(name) => name.clone(),
-    }
-}
-
-/// Loss and gradient norm of a step; an error where the optimizer refused it.
-fn scalars(step: u64, pending: Pending) -> Result<(f32, f32)> {
-    let outputs = pending.wait()?;
-    let (loss, control) = (outputs[0].data()[0], outputs[1].data());
-    if control[2] == 0.0 {
-        let message = format!(
-            "loss {loss}, gradient norm {}: the weights were left as they were (hint: a smaller --lr, or look at the images)",
-            control[0]
-        );
-        return Err(Error::NotFinite { step, message });
-    }
-    Ok((loss, control[0]))
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, ParamInfo, SEGMENT, Slab, Value};
+use crate::models::weights::{Normalisation as MetaNormalisation, Weights};
 use crate::models::{DropoutKey, RunningStatistics, UNet};
 use crate::ops::adamw::AdamW;
 use crate::ops::sgd::Sgd;
@@ -111,6 +112,27 @@ impl Default for Normalisation {
     /// ImageNet's.
     fn default() -> Self {
         Self { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+    }
+}
+
+impl From<&Normalisation> for MetaNormalisation {
+    fn from(normalisation: &Normalisation) -> Self {
+        Self { mean: normalisation.mean.to_vec(), std: normalisation.std.to_vec() }
+    }
+}
+
+impl Normalisation {
+    /// What a weights file's metadata say, else ImageNet's.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where it has not three channels.
+    pub fn of(weights: &Weights) -> Result<Self> {
+        let Some(MetaNormalisation { mean, std }) = weights.meta()?.normalisation else { return Ok(Self::default()) };
+        let three = |values: &[f32]| <[f32; 3]>::try_from(values).ok();
+        match (three(&mean), three(&std)) {
+            (Some(mean), Some(std)) => Ok(Self { mean, std }),
+            _ => Err(weights.error("its normalisation has not three channels")),
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! `nevus train`.
 
+mod classify;
+mod progress;
+mod recipe;
 mod segment;
 
 use std::process::ExitCode;
@@ -14,10 +17,13 @@ use crate::error::Result;
 pub(super) enum TrainCommand {
     /// Trains a U-Net on photographs and masks
     Segment(Box<segment::SegmentArgs>),
+    /// Trains a ResNet on photographs and their diagnoses
+    Classify(Box<classify::ClassifyArgs>),
 }
 
 pub(super) fn run(command: &TrainCommand, context: &Context) -> Result<ExitCode> {
     match command {
         TrainCommand::Segment(args) => segment::run(args, context),
+        TrainCommand::Classify(args) => classify::run(args, context),
     }
 }

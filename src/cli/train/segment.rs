@@ -2,41 +2,27 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::progress::Progress;
+use super::recipe::{Chart, OptimizerArg, ScheduleArg, charts, digest, write_charts};
 use crate::cli::{Context, SizeArg};
-use crate::data::{Augment, Dataset, Sample, Split, dataset};
-use crate::error::{Error, Result};
+use crate::data::{Augment, Dataset, Sample, Split};
+use crate::error::Result;
 use crate::models::UNet;
 use crate::models::weights::Weights;
 use crate::plan::PlanOptions;
-use crate::report::{LineChart, Series, line_chart};
-use crate::train::segment::{Ended, Event, SegmentConfig, SegmentRun, Splits};
+use crate::train::segment::{Ended, Event, SegmentConfig, SegmentRun, Splits, Validated};
 use crate::train::step::{Loss, Normalisation, Optimizer};
-use crate::train::{Decay, MetricsTable, Schedule};
+use crate::train::{MetricsTable, Schedule};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LossArg {
     Bce,
     Dice,
     BceDice,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum OptimizerArg {
-    Sgd,
-    Adamw,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ScheduleArg {
-    Constant,
-    Step,
-    Cosine,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -145,50 +131,21 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let config = config(args, steps_per_epoch, init.as_ref())?;
     let planning = PlanOptions { budget: crate::cli::context::free_memory(&gpu), ..context.plan_options(&gpu) };
     let mut run = SegmentRun::open(&gpu, &config, &args.out, &splits, init.as_ref(), args.resume, &planning)?;
-    let bar = context.progress("training", steps_per_epoch);
-    let mut timing: Option<Instant> = None;
-    let mut flops = 0u64;
-    let mut told: Option<Instant> = None;
-    let ended = run.train(args.steps, &context.cancel, &mut |event| match event {
-        Event::Start { parameters, memory, flops: work, steps, from } => {
-            flops = work;
-            context.say(format!(
-                "{parameters} parameters; a step is {:.1} GFLOP and takes {memory}; {steps} steps an epoch; from step {from}",
-                work as f64 / 1e9
-            ));
-            bar.set_length(steps);
-        }
-        Event::Step { epoch, done, step, loss, norm, images_per_second } => {
-            bar.set_position(done);
-            bar.set_message(format!("epoch {epoch} loss {loss:.4} {images_per_second:.1} images/s"));
-            let first = *timing.get_or_insert_with(Instant::now);
-            // The first figure early, so that the length of the run is known; then, without a terminal, now and then.
-            let early = told.is_none() && first.elapsed() > Duration::from_secs(10);
-            let again = told.is_some_and(|told: Instant| bar.is_hidden() && told.elapsed() > Duration::from_secs(30));
-            if early || again {
-                told = Some(Instant::now());
-                let rate = images_per_second / config.batch as f64;
-                let line = format!(
-                    "epoch {epoch} step {step} ({done}/{steps_per_epoch}): loss {loss:.4}, norm {norm:.3}, \
-                     {images_per_second:.1} images/s, {:.1} GFLOP/s, {:.1} min an epoch",
-                    flops as f64 * rate / 1e9,
-                    steps_per_epoch as f64 / rate / 60.0
-                );
-                say(&bar, context, &line);
-            }
-        }
-        Event::Epoch { epoch, loss, val, improved } => {
-            let mark = if improved { ", best so far" } else { "" };
-            say(&bar, context, &format!(
-                "epoch {epoch}: loss {loss:.4}, val IoU {:.4} and Dice {:.4} at threshold {:.2} on {} images{mark}",
-                val.mean_iou, val.dice, val.threshold, val.images
-            ));
-            if let Err(error) = curves(&args.out) {
-                tracing::warn!(%error, "the curves were not drawn");
-            }
+    let mut progress = Progress::new(context, config.batch);
+    let ended = run.train(args.steps, &context.cancel, &mut |event| {
+        progress.tell(&event, |Validated { best, .. }| {
+            format!(
+                "val IoU {:.4} and Dice {:.4} at threshold {:.2} on {} images",
+                best.mean_iou, best.dice, best.threshold, best.images
+            )
+        });
+        if let Event::Epoch { .. } = event
+            && let Err(error) = charts(&args.out, CHARTS).and_then(|drawn| write_charts(&args.out, &drawn))
+        {
+            tracing::warn!(%error, "the curves were not drawn");
         }
     });
-    bar.finish_and_clear();
+    progress.end();
     gpu.save_pipelines();
     let ended = ended?;
     let (_, rows) = MetricsTable::read(args.out.join("metrics.csv"))?;
@@ -213,18 +170,10 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(bar: &ProgressBar, context: &Context, line: &str) {
-    bar.suspend(|| context.say(line));
-}
-
 fn splits(args: &SegmentArgs, context: &Context) -> Result<Splits> {
     let mut data = Dataset::open(&args.data)?;
-    if !data.has_split() {
-        let sides = dataset::split_by_lesion(&data.samples, args.seed, [0.8, 0.1, 0.1])?;
-        for (sample, side) in data.samples.iter_mut().zip(sides) {
-            sample.split = Some(side);
-        }
-        context.say("the data has no split.csv: 80 % train, 10 % val, 10 % test were drawn by lesion");
+    if let Some(drawn) = data.draw_missing_sides(args.seed)? {
+        context.say(format!("{}: {drawn}", args.data.display()));
     }
     let side = |split| -> Vec<Sample> { data.side(split).into_iter().filter(|sample| sample.mask.is_some()).collect() };
     let (train, val) = (side(Split::Train), side(Split::Val));
@@ -242,16 +191,6 @@ fn splits(args: &SegmentArgs, context: &Context) -> Result<Splits> {
 
 fn config(args: &SegmentArgs, steps_per_epoch: u64, init: Option<&Weights>) -> Result<SegmentConfig> {
     let total = steps_per_epoch.saturating_mul(args.epochs).max(args.warmup + 1);
-    let decay = match args.schedule {
-        ScheduleArg::Constant => Decay::Constant,
-        ScheduleArg::Step => Decay::Step { every: (total / 3).max(1), factor: 0.1 },
-        ScheduleArg::Cosine => Decay::Cosine { total, end: 0.0 },
-    };
-    let digest = |weights: &Weights| -> Result<String> {
-        let path = weights.path.clone().ok_or_else(|| Error::parameter("--init", "has no file"))?;
-        let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-        Ok(blake3::hash(&bytes).to_hex()[..32].to_owned())
-    };
     Ok(SegmentConfig {
         net: UNet { base: args.base, depth: args.depth, input: 3, output: 1, dropout: args.dropout },
         normalisation: Normalisation::default(),
@@ -268,7 +207,7 @@ fn config(args: &SegmentArgs, steps_per_epoch: u64, init: Option<&Weights>) -> R
             OptimizerArg::Sgd => Optimizer::Sgd { momentum: args.momentum, weight_decay: args.weight_decay },
             OptimizerArg::Adamw => Optimizer::Adamw { weight_decay: args.weight_decay },
         },
-        schedule: Schedule { base: args.lr, warmup: args.warmup, decay },
+        schedule: Schedule { base: args.lr, warmup: args.warmup, decay: args.schedule.decay(total) },
         clip: (args.clip > 0.0).then_some(args.clip),
         ema: args.ema,
         augment: match args.augment {
@@ -282,29 +221,8 @@ fn config(args: &SegmentArgs, steps_per_epoch: u64, init: Option<&Weights>) -> R
     })
 }
 
-/// Draws `loss.svg` and `iou.svg` from the run's table.
-fn curves(run: &std::path::Path) -> Result<()> {
-    let (columns, rows) = MetricsTable::read(run.join("metrics.csv"))?;
-    let series = |name: &str| {
-        let at = columns.iter().position(|column| column == name);
-        let point = |row: &crate::train::Row| Some((row.epoch as f64, row.values.get(at?).copied().flatten()?));
-        Series::new(name, rows.iter().filter_map(point).collect())
-    };
-    for (file, title, y, names) in [
-        ("loss.svg", "Training loss", "loss", &["loss"][..]),
-        ("iou.svg", "Validation", "mean IoU and Dice", &["val_iou", "val_dice"][..]),
-        ("lr.svg", "Learning rate", "learning rate", &["lr"][..]),
-    ] {
-        let chart = LineChart {
-            title: title.into(),
-            x: "epoch".into(),
-            y: y.into(),
-            y_range: None,
-            series: names.iter().map(|name| series(name)).collect(),
-        };
-        let path = run.join(file);
-        let svg = line_chart(&chart)?;
-        crate::data::save::write_atomic(&path, |out| out.write_all(svg.as_bytes()).map_err(Error::io(&path)))?;
-    }
-    Ok(())
-}
+const CHARTS: &[Chart] = &[
+    ("loss.svg", "Training loss", "loss", &["loss"]),
+    ("iou.svg", "Validation", "mean IoU and Dice", &["val_iou", "val_dice"]),
+    ("lr.svg", "Learning rate", "learning rate", &["lr"]),
+];

@@ -24,6 +24,10 @@ pub mod keys {
     pub const THRESHOLD: &str = "nevus.threshold";
     /// JSON: the names of the classes, in the order of the outputs.
     pub const CLASSES: &str = "nevus.classes";
+    /// What a classifier's logits are divided by before they become probabilities, fitted on val.
+    pub const TEMPERATURE: &str = "nevus.temperature";
+    /// What of a photograph a classifier is shown.
+    pub const VIEW: &str = "nevus.view";
     /// What it was trained on.
     pub const TRAINING_DATA: &str = "nevus.training_data";
     /// JSON: figures reached, by name.
@@ -56,6 +60,10 @@ pub struct Meta {
     pub threshold: Option<f32>,
     /// The names of the classes, in the order of the outputs.
     pub classes: Option<Vec<String>>,
+    /// What a classifier's logits are divided by before they become probabilities, above 0.
+    pub temperature: Option<f64>,
+    /// What of a photograph a classifier is shown, as the program that trained it describes it.
+    pub view: Option<serde_json::Value>,
     /// What it was trained on.
     pub training_data: Option<String>,
     /// Figures reached, by name.
@@ -118,6 +126,8 @@ impl Meta {
             normalisation: json(map, keys::NORMALISATION)?,
             threshold: json(map, keys::THRESHOLD)?,
             classes: json(map, keys::CLASSES)?,
+            temperature: json(map, keys::TEMPERATURE)?,
+            view: json(map, keys::VIEW)?,
             training_data: text(keys::TRAINING_DATA),
             metrics: json(map, keys::METRICS)?,
             license: text(keys::LICENSE),
@@ -136,6 +146,8 @@ impl Meta {
             (keys::NORMALISATION, to_json(self.normalisation.as_ref())),
             (keys::THRESHOLD, to_json(self.threshold.as_ref())),
             (keys::CLASSES, to_json(self.classes.as_ref())),
+            (keys::TEMPERATURE, to_json(self.temperature.as_ref())),
+            (keys::VIEW, to_json(self.view.as_ref())),
             (keys::TRAINING_DATA, self.training_data.clone()),
             (keys::METRICS, to_json(self.metrics.as_ref())),
             (keys::LICENSE, self.license.clone()),
@@ -156,6 +168,9 @@ impl Meta {
                 let expected = "as many finite means as positive deviations";
                 return Err(format!("metadata {}: {normalisation:?}, expected {expected}", keys::NORMALISATION));
             }
+        }
+        if let Some(temperature) = self.temperature.filter(|t| !(t.is_finite() && *t > 0.0)) {
+            return Err(format!("metadata {} is {temperature}, expected above 0", keys::TEMPERATURE));
         }
         match self.threshold {
             Some(threshold) if !(0.0..=1.0).contains(&threshold) => {

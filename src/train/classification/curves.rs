@@ -84,9 +84,7 @@ pub(super) fn of_sorted<'a>(sorted: impl Iterator<Item = &'a Scored> + Clone) ->
 /// of the rest, ties counting half (Hanley, `McNeil` 1982). `None` for an empty curve.
 #[must_use]
 pub fn roc_auc(points: &[Point]) -> Option<f64> {
-    let area = |pair: &[Point]| {
-        (pair[1].false_alarms - pair[0].false_alarms) * 0.5 * (pair[1].recall + pair[0].recall)
-    };
+    let area = |pair: &[Point]| (pair[1].false_alarms - pair[0].false_alarms) * 0.5 * (pair[1].recall + pair[0].recall);
     (!points.is_empty()).then(|| points.windows(2).map(area).sum())
 }
 

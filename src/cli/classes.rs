@@ -1,0 +1,102 @@
+//! What of photographs a classifier is shown, on the command line.
+
+use std::path::Path;
+
+use clap::{Args, ValueEnum};
+
+use super::{Context, model};
+use crate::data::save::write_png_grey;
+use crate::data::{DecodeLimits, Labelled, View, read_photo};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::models::Weights;
+
+/// What of a photograph is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Crop {
+    /// All of it
+    None,
+    /// The lesion's box with a margin
+    Lesion,
+}
+
+/// The flags that choose a view.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ViewArgs {
+    /// Which part of a photograph to show, by the data set's masks or, where there is none, a U-Net's
+    #[arg(long, value_enum, value_name = "PART")]
+    crop: Option<Crop>,
+    /// The crop's margin, as a share of the lesion's longer side
+    #[arg(long, default_value_t = View::MARGIN, value_name = "SHARE")]
+    margin: f32,
+    /// Show the lesion alone, without the skin around it
+    #[arg(long, conflicts_with = "crop")]
+    no_background: bool,
+    /// The U-Net that outlines lesions without a mask; without it the one that comes with nevus
+    #[arg(long, value_name = "FILE")]
+    unet: Option<std::path::PathBuf>,
+}
+
+impl ViewArgs {
+    /// The view; the whole where no flag says otherwise.
+    pub(super) fn view(&self) -> View {
+        self.given().unwrap_or_default()
+    }
+
+    /// The view that the flags ask for, where one does.
+    pub(super) fn given(&self) -> Option<View> {
+        match self.crop {
+            _ if self.no_background => Some(View::Masked),
+            Some(Crop::Lesion) => Some(View::Crop { margin: self.margin }),
+            Some(Crop::None) => Some(View::Whole),
+            None => None,
+        }
+    }
+
+    /// Gives a mask from the U-Net to each photograph that needs one and has none; they are kept in the folder `masks`
+    /// of `out`, and taken from there the next time.
+    pub(super) fn complete_masks(
+        &self,
+        labelled: &mut Labelled,
+        out: &Path,
+        gpu: &Gpu,
+        context: &Context,
+    ) -> Result<()> {
+        if self.view().needs_mask() { complete_masks(self.unet.as_ref(), labelled, out, gpu, context) } else { Ok(()) }
+    }
+}
+
+/// As [`ViewArgs::complete_masks`], whatever the view.
+pub(super) fn complete_masks(
+    unet: Option<&std::path::PathBuf>,
+    labelled: &mut Labelled,
+    out: &Path,
+    gpu: &Gpu,
+    context: &Context,
+) -> Result<()> {
+    let without: Vec<usize> = (0..labelled.samples.len()).filter(|&at| labelled.samples[at].mask.is_none()).collect();
+    if without.is_empty() {
+        return Ok(());
+    }
+    let path = model::unet_file(unet, context)?;
+    let segmenter = model::segmenter(gpu, &path, &Weights::open(&path)?, context)?;
+    context.say(format!("{} photographs have no mask: outlined by {}", without.len(), path.display()));
+    let bar = context.progress("outlines", without.len() as u64);
+    for at in without {
+        if context.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let sample = &mut labelled.samples[at];
+        // Names with folders in them become names without.
+        let file = out.join("masks").join(format!("{}.png", blake3::hash(sample.id.as_bytes()).to_hex()));
+        if !file.is_file() {
+            let folder = out.join("masks");
+            std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+            write_png_grey(&file, &segmenter.mask(&read_photo(&sample.image, &DecodeLimits::default())?)?)?;
+        }
+        sample.mask = Some(file);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! What a training run says while it goes on.
+
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+
+use crate::cli::Context;
+use crate::train::session::Event;
+
+/// A progress bar, and a line now and then where there is no terminal to draw one on.
+pub(super) struct Progress<'a> {
+    context: &'a Context,
+    bar: ProgressBar,
+    batch: usize,
+    steps: u64,
+    flops: u64,
+    first: Option<Instant>,
+    told: Option<Instant>,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(context: &'a Context, batch: usize) -> Self {
+        let bar = context.progress("training", 0);
+        Self { context, bar, batch, steps: 0, flops: 0, first: None, told: None }
+    }
+
+    /// Says what happens; `line` tells an epoch's figures.
+    pub(super) fn tell<V>(&mut self, event: &Event<'_, V>, line: impl FnOnce(&V) -> String) {
+        match *event {
+            Event::Start { parameters, memory, flops, steps, from } => {
+                (self.flops, self.steps) = (flops, steps);
+                self.say(&format!(
+                    "{parameters} parameters; a step is {:.1} GFLOP and takes {memory}; {steps} steps an epoch; from step {from}",
+                    flops as f64 / 1e9
+                ));
+                self.bar.set_length(steps);
+            }
+            Event::Step { epoch, done, step, loss, norm, images_per_second } => {
+                self.bar.set_position(done);
+                self.bar.set_message(format!("epoch {epoch} loss {loss:.4} {images_per_second:.1} images/s"));
+                let first = *self.first.get_or_insert_with(Instant::now);
+                // The first figure early, so that the length of the run is known; then, without a terminal, now and
+                // then.
+                let early = self.told.is_none() && first.elapsed() > Duration::from_secs(10);
+                let again = self.told.is_some_and(|told| told.elapsed() > Duration::from_secs(30));
+                if early || (again && self.bar.is_hidden()) {
+                    self.told = Some(Instant::now());
+                    let rate = images_per_second / self.batch as f64;
+                    self.say(&format!(
+                        "epoch {epoch} step {step} ({done}/{}): loss {loss:.4}, norm {norm:.3}, \
+                         {images_per_second:.1} images/s, {:.1} GFLOP/s, {:.1} min an epoch",
+                        self.steps,
+                        self.flops as f64 * rate / 1e9,
+                        self.steps as f64 / rate / 60.0
+                    ));
+                }
+            }
+            Event::Epoch { epoch, loss, val, improved } => {
+                let mark = if improved { ", best so far" } else { "" };
+                self.say(&format!("epoch {epoch}: loss {loss:.4}, {}{mark}", line(val)));
+            }
+        }
+    }
+
+    pub(super) fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| self.context.say(line));
+    }
+}

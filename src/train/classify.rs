@@ -1,0 +1,442 @@
+//! Training a ResNet to tell lesions apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Augment, Batch, Labelled, LoaderOptions, Source, View};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::graph::{Graph, ParamInfo};
+use crate::models::resnet::{ResNetTraining, Stage};
+use crate::models::weights::{Loaded, Meta, Weights};
+use crate::models::{DropoutKey, ResNet};
+use crate::ops::cross_entropy::CrossEntropy;
+use crate::ops::focal_loss::FocalLoss;
+use crate::plan::PlanOptions;
+use crate::tensor::Tensor;
+
+use super::classifier::{ClassifierOptions, unmasked};
+use super::mixup;
+use super::session::{Engine, Place, Session, Settings, Task, thinned};
+use super::step::{Normalisation, Optimizer, Rate, Step, StepGraph, ema_slab};
+use super::{ClassificationScores, Classifier, Goal, Init, Schedule, Ways};
+
+pub use super::session::Ended;
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "name", deny_unknown_fields)]
+pub enum ClassLoss {
+    /// Cross-entropy.
+    CrossEntropy {
+        /// How much of the target is spread over all classes, 0 to 1.
+        label_smoothing: f32,
+    },
+    /// Focal loss (Lin et al. 2017).
+    Focal {
+        /// How much what is right already is discounted.
+        gamma: f32,
+    },
+}
+
+/// The figure on val that decides which epoch is best, and when to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Monitor {
+    /// The mean −ln of the right class's probability, at temperature 1; the lower the better.
+    Loss,
+    /// Mean recall over the classes.
+    BalancedAccuracy,
+    /// The mean of balanced accuracy and of the mean area under the classes' ROC curves, which moves less by chance.
+    BalancedAccuracyAndAuc,
+}
+
+/// Everything that decides what a run computes; `config.json` holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifyConfig {
+    /// The network.
+    pub net: ResNet,
+    /// What is told apart, in the order of the logits.
+    pub classes: Vec<String>,
+    /// Mean and deviation that images are normalised with.
+    pub normalisation: Normalisation,
+    /// Height and width of the network's input.
+    pub size: [usize; 2],
+    /// What of a photograph it is shown.
+    pub view: View,
+    /// Samples of one optimizer step.
+    pub batch: usize,
+    /// Most epochs.
+    pub epochs: u64,
+    /// What is minimised.
+    pub loss: ClassLoss,
+    /// Classes weigh their share of the photographs to this power, negated: 0 for all alike, 1 for a balance.
+    pub class_weights: f32,
+    /// Whether every class is drawn as often as any other.
+    pub balanced: bool,
+    /// α of the Beta distribution that two photographs are mixed by (Zhang et al. 2018), 0 to 1; 0 for no mixing.
+    pub mixup: f32,
+    /// How gradients become updates.
+    pub optimizer: Optimizer,
+    /// The learning rate by step.
+    pub schedule: Schedule,
+    /// What the gradient's norm is clipped to; `None` for no clipping.
+    pub clip: Option<f32>,
+    /// Share of the averaged weights that a step keeps; 0 for no average.
+    pub ema: f32,
+    /// The stages that do not learn; their norms use their running statistics.
+    pub freeze: BTreeSet<Stage>,
+    /// More stages whose norms use their running statistics and leave them as they are.
+    pub freeze_norms: BTreeSet<Stage>,
+    /// Factors of the learning rate by stage; 1 where there is none.
+    pub rates: BTreeMap<Stage, f32>,
+    /// Whether fresh blocks start as the identity.
+    pub zero_last_norm: bool,
+    /// What happens to the images.
+    pub augment: Augment,
+    /// Which figure on val is watched.
+    pub monitor: Monitor,
+    /// Epochs without a better figure after which the run ends; 0 for never.
+    pub patience: u64,
+    /// Most images of val that an epoch is measured on; `None` for all.
+    pub val_limit: Option<usize>,
+    /// Keys everything that is drawn.
+    pub seed: u64,
+    /// Digest of the weights the run started from; `None` for a fresh fill.
+    pub init: Option<String>,
+}
+
+/// The keys of a [`ClassifyConfig`] that may change when a run is resumed.
+pub const FREE: &[&str] = &["epochs", "patience"];
+
+/// The columns of `metrics.csv` after the epoch.
+pub const COLUMNS: &[&str] = &[
+    "loss",
+    "val_loss",
+    "val_accuracy",
+    "val_balanced_accuracy",
+    "val_mean_auc",
+    "val_melanoma_auc",
+    "val_ece",
+    "val_ece_calibrated",
+    "temperature",
+    "lr",
+    "images_per_second",
+    "seconds",
+];
+
+/// What a run reads.
+#[derive(Debug, Clone)]
+pub struct ClassifySplits {
+    /// What is learned from.
+    pub train: Labelled,
+    /// What decides when to stop.
+    pub val: Labelled,
+    /// What the weights' metadata say of the data and of the start.
+    pub description: String,
+    /// The licence that weights made from the data carry.
+    pub licence: String,
+}
+
+impl ClassifySplits {
+    /// What tells these photographs from others: names, sides and classes, not pixels.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = blake3::Hasher::new();
+        for (side, labelled) in [("train", &self.train), ("val", &self.val)] {
+            for (sample, class) in labelled.samples.iter().zip(&labelled.indices) {
+                hash.update(format!("{side} {class} {}\n", sample.id).as_bytes());
+            }
+        }
+        hash.finalize().to_hex()[..32].to_owned()
+    }
+}
+
+/// What an epoch is measured by: the averaged weights on val, at temperature 1 and at the best one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Validated {
+    /// At the best temperature.
+    pub scores: ClassificationScores,
+    /// Mean −ln of the right class's probability at temperature 1.
+    pub loss: f64,
+    /// Mean area under the ROC curves of the classes that have one.
+    pub mean_auc: Option<f64>,
+}
+
+/// What a run tells while it goes on.
+pub type Event<'a> = super::session::Event<'a, Validated>;
+
+/// A run's parts, ready to go.
+pub struct ClassifyRun<'a> {
+    session: Session<'a, Classification<'a>>,
+    loaded: Option<Loaded>,
+}
+
+/// What of a run is a classification's own.
+struct Classification<'a> {
+    config: &'a ClassifyConfig,
+    splits: &'a ClassifySplits,
+    weights: Vec<f32>,
+    averaged: Classifier,
+}
+
+impl ClassifyConfig {
+    /// Refuses what makes no sense.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] that names the knob.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |message: String| Err(Error::parameter("train classify", message));
+        self.net.validate()?;
+        self.view.validate()?;
+        if self.classes.len() != self.net.classes {
+            return refuse(format!("{} classes for a network of {}", self.classes.len(), self.net.classes));
+        }
+        if !(0.0..=1.0).contains(&self.mixup) {
+            return refuse(format!("--mixup is {}, expected 0 to 1", self.mixup));
+        }
+        if !(0.0..1.0).contains(&self.ema) {
+            return refuse(format!("--ema is {}, expected 0 to below 1", self.ema));
+        }
+        if self.mixup > 0.0 && matches!(self.loss, ClassLoss::Focal { .. }) {
+            return refuse("--mixup goes with cross-entropy, not with focal loss".into());
+        }
+        if let Some((stage, rate)) = self.rates.iter().find(|(_, rate)| !(rate.is_finite() && **rate >= 0.0)) {
+            return refuse(format!("--lr-of {stage} is {rate}, expected 0 or above"));
+        }
+        match self.loss {
+            ClassLoss::CrossEntropy { label_smoothing } => CrossEntropy::new(label_smoothing).map(|_| ()),
+            ClassLoss::Focal { gamma } => FocalLoss::new(gamma).map(|_| ()),
+        }
+    }
+
+    /// The step's graph. Its inputs are `image.0` (n, 3, h, w), `target.0`, which are classes (n), or with mixup
+    /// probabilities (n, classes), `step` \[1\] where there is dropout, and those of [`Step::append`].
+    ///
+    /// # Errors
+    /// What the network refuses; [`Error::Parameter`] where everything is frozen.
+    pub fn step(&self, class_weights: &[f32]) -> Result<StepGraph> {
+        self.check()?;
+        let frozen_norms: BTreeSet<Stage> = self.freeze.union(&self.freeze_norms).copied().collect();
+        let rate = |param: &ParamInfo| {
+            let usual = Rate::usual(param);
+            match Stage::of(&param.name) {
+                Some(stage) if self.freeze.contains(&stage) => Rate::FROZEN,
+                Some(stage) => Rate { lr: usual.lr * self.rates.get(&stage).copied().unwrap_or(1.0), ..usual },
+                None => usual,
+            }
+        };
+        let step = Step { parts: 1, optimizer: self.optimizer, clip: self.clip.unwrap_or(f32::INFINITY), rate: &rate };
+        let [h, w] = self.size;
+        let (n, classes) = (self.batch, self.net.classes);
+        step.append(Graph::new(), |graph, _, running| {
+            let image = graph.input("image.0", [n, self.net.input, h, w])?;
+            let normalised = graph.normalize(image, &self.normalisation.mean, &self.normalisation.std)?;
+            let dropout = match self.net.dropout > 0.0 {
+                true => {
+                    let seed = (self.seed ^ (self.seed >> 32)) as u32;
+                    Some(DropoutKey { seed, step: graph.input("step", [1])?, sample: 0 })
+                }
+                false => None,
+            };
+            let training = ResNetTraining { running, frozen_norms: &frozen_norms, dropout };
+            let logits = self.net.build_training(graph, normalised, training)?.logits;
+            if self.mixup > 0.0 {
+                let target = graph.input("target.0", [n, classes])?;
+                return graph.cross_entropy_soft(logits, target);
+            }
+            let target = graph.input("target.0", [n])?;
+            let weights = match self.class_weights > 0.0 {
+                true => Some(graph.constant("class weights", Tensor::new([classes], class_weights.to_vec())?)),
+                false => None,
+            };
+            match self.loss {
+                ClassLoss::CrossEntropy { label_smoothing } => {
+                    graph.cross_entropy(CrossEntropy::new(label_smoothing)?, logits, target, weights)
+                }
+                ClassLoss::Focal { gamma } => graph.focal_loss(FocalLoss::new(gamma)?, logits, target, weights),
+            }
+        })
+    }
+
+    fn engine(&self, gpu: &Gpu, train: &Labelled, planning: &PlanOptions) -> Result<Engine> {
+        let step = self.step(&train.class_weights(self.class_weights)?)?;
+        let [height, width] = self.size;
+        let loading = LoaderOptions {
+            augment: self.augment.clone(),
+            ahead: 4,
+            need_masks: false,
+            balanced: self.balanced,
+            view: self.view,
+            ..LoaderOptions::training(height, width, self.batch, self.seed)
+        };
+        let source = Source::labelled(unmasked(train, self.view), loading)?;
+        let settings = Settings {
+            batch: self.batch,
+            epochs: self.epochs,
+            optimizer: self.optimizer,
+            schedule: self.schedule,
+            ema: self.ema,
+            goal: if self.monitor == Monitor::Loss { Goal::Lower } else { Goal::Higher },
+            patience: self.patience,
+        };
+        Engine::new(gpu, &step, source, settings, planning)
+    }
+
+    /// Sets the parameters: a fresh fill, then what `init` has.
+    fn fill(&self, engine: &Engine, init: Option<&Weights>) -> Result<Option<Loaded>> {
+        Init::resnet(&self.net, self.seed, self.zero_last_norm).fill(engine.param_infos())?.load(&engine.params)?;
+        init.map(|weights| weights.load_partial(&engine.params, "fc")).transpose()
+    }
+
+    /// What a batch is to the step's graph.
+    fn feed(&self, class_weights: &[f32], mut batch: Batch, step: u64) -> Result<Vec<(String, Tensor)>> {
+        let target = if self.mixup > 0.0 {
+            let smoothing = match self.loss {
+                ClassLoss::CrossEntropy { label_smoothing } => label_smoothing,
+                ClassLoss::Focal { .. } => 0.0,
+            };
+            let mixed = mixup::Mixed::draw(batch.classes.len(), self.mixup, self.seed, step);
+            mixed.images(&mut batch.images);
+            mixed.targets(&batch.classes, class_weights, smoothing)?
+        } else {
+            Tensor::new([batch.classes.len()], batch.classes.iter().map(|&class| class as f32).collect())?
+        };
+        Ok(vec![("image.0".into(), batch.images), ("target.0".into(), target)])
+    }
+}
+
+impl<'a> ClassifyRun<'a> {
+    /// Starts a run in `dir`, or goes on with the one there.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where a class has no photograph to train on, there is none for val, a new run finds an old one,
+    /// or a resumed one differs; [`Error::Plan`] where the adapter cannot hold a step; [`Error::Weights`] where `init`
+    /// is for another network.
+    pub fn open(
+        gpu: &'a Gpu,
+        config: &'a ClassifyConfig,
+        dir: &Path,
+        splits: &'a ClassifySplits,
+        init: Option<&Weights>,
+        resume: bool,
+        planning: &PlanOptions,
+    ) -> Result<Self> {
+        config.check()?;
+        splits.train.refuse_empty()?;
+        if splits.val.samples.is_empty() {
+            return Err(Error::data(dir, "there is no photograph for val"));
+        }
+        let engine = config.engine(gpu, &splits.train, planning)?;
+        let options = ClassifierOptions {
+            net: config.net,
+            classes: splits.train.classes.clone(),
+            normalisation: config.normalisation,
+            size: config.size,
+            view: config.view,
+            temperature: 1.0,
+        };
+        let view = engine.params.view(&ema_slab())?;
+        let averaged = Classifier::with_params(gpu, options, view).planned(planning.clone());
+        let weights = splits.train.class_weights(config.class_weights)?;
+        let task = Classification { config, splits, weights, averaged };
+        let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
+        let mut loaded = None;
+        let session = Session::open(gpu, place, engine, task, |engine| {
+            loaded = config.fill(engine, init)?;
+            Ok(())
+        })?;
+        Ok(Self { session, loaded })
+    }
+
+    /// What of the weights to start from was used; `None` for a fresh fill or a resumed run.
+    #[must_use]
+    pub fn loaded(&self) -> Option<&Loaded> {
+        self.loaded.as_ref()
+    }
+
+    /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set. The checkpoint is up to date when
+    /// it returns, but for an error: then it is the last one made.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where loss or gradient is not finite; errors of files and of the device.
+    pub fn train(&mut self, steps: Option<u64>, cancel: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Ended> {
+        self.session.train(steps, cancel, tell)
+    }
+}
+
+impl Task for Classification<'_> {
+    type Val = Validated;
+
+    fn feed(&self, batch: Batch, step: u64) -> Result<Vec<(String, Tensor)>> {
+        self.config.feed(&self.weights, batch, step)
+    }
+
+    fn measure(&self) -> Result<Validated> {
+        let val = &self.splits.val;
+        let every = thinned(val.samples.len(), self.config.val_limit);
+        let val = Labelled {
+            classes: val.classes.clone(),
+            samples: val.samples.iter().step_by(every).cloned().collect(),
+            indices: val.indices.iter().step_by(every).copied().collect(),
+        };
+        let batch = self.config.batch.min(32);
+        let meter = self.averaged.measure(&val, self.config.view, Ways::One, batch, &mut |_| true)?;
+        let scores = meter.scores(meter.fit_temperature()?, None)?;
+        let aucs: Vec<f64> = scores.classes.iter().filter_map(|class| class.auc).collect();
+        let mean_auc = (!aucs.is_empty()).then(|| aucs.iter().sum::<f64>() / aucs.len() as f64);
+        Ok(Validated { loss: meter.nll(1.0), scores, mean_auc })
+    }
+
+    fn watched(&self, val: &Validated) -> f64 {
+        let balanced = val.scores.balanced_accuracy;
+        match self.config.monitor {
+            Monitor::Loss => val.loss,
+            Monitor::BalancedAccuracy => balanced,
+            Monitor::BalancedAccuracyAndAuc => 0.5 * (balanced + val.mean_auc.unwrap_or(balanced)),
+        }
+    }
+
+    fn row(&self, Validated { scores, loss, mean_auc }: &Validated) -> Vec<Option<f64>> {
+        let ClassificationScores { accuracy, balanced_accuracy, ece, ece_calibrated, temperature, .. } = *scores;
+        let known = |value| Some(value);
+        vec![
+            known(*loss),
+            known(accuracy),
+            known(balanced_accuracy),
+            *mean_auc,
+            scores.melanoma_auc,
+            known(ece),
+            known(ece_calibrated),
+            known(temperature),
+        ]
+    }
+
+    fn meta(&self, val: Option<&Validated>) -> Result<Meta> {
+        let wrong = |message: String| Error::parameter("weights", message);
+        let mut meta = Meta::new();
+        meta.set_architecture(&self.config.net).map_err(wrong)?;
+        meta.input_size = Some((self.config.size[0], self.config.size[1]));
+        meta.normalisation = Some((&self.config.normalisation).into());
+        meta.classes = Some(self.config.classes.clone());
+        meta.view = Some(serde_json::to_value(self.config.view).map_err(|error| wrong(error.to_string()))?);
+        meta.training_data = Some(self.splits.description.clone());
+        meta.license = Some(self.splits.licence.clone());
+        if let Some(Validated { scores, loss, .. }) = val {
+            meta.temperature = Some(scores.temperature);
+            let mut metrics = BTreeMap::from([
+                ("val_loss".to_owned(), *loss),
+                ("val_accuracy".to_owned(), scores.accuracy),
+                ("val_balanced_accuracy".to_owned(), scores.balanced_accuracy),
+                ("val_ece_calibrated".to_owned(), scores.ece_calibrated),
+            ]);
+            metrics.extend(scores.melanoma_auc.map(|auc| ("val_melanoma_auc".to_owned(), auc)));
+            meta.metrics = Some(metrics);
+        }
+        Ok(meta)
+    }
+}

@@ -1,0 +1,417 @@
+//! What every training run does, whatever it trains: steps, epochs, checkpoints, the table of figures.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Batch, Loader, Source};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::graph::{ParamInfo, Slab};
+use crate::models::weights::{Meta, Weights};
+use crate::plan::{Memory, Params, Pending, Plan, PlanOptions};
+use crate::tensor::Tensor;
+
+use super::run_dir::config_hash;
+use super::step::{Optimizer, StepGraph, ema_slab};
+use super::{Checkpoint, EarlyStopping, Goal, MetricsTable, RunDir, Schedule, State};
+
+/// What a run tells while it goes on; `V` is what an epoch is measured by.
+#[derive(Debug)]
+pub enum Event<'a, V> {
+    /// Before the first step.
+    Start {
+        /// Parameters of the network.
+        parameters: usize,
+        /// What a step takes on the device.
+        memory: &'a Memory,
+        /// Floating-point operations of a step.
+        flops: u64,
+        /// Steps of an epoch.
+        steps: u64,
+        /// The first step of this session, from 0.
+        from: u64,
+    },
+    /// After a step.
+    Step {
+        /// Epoch, from 0.
+        epoch: u64,
+        /// Steps done of the epoch.
+        done: u64,
+        /// Optimizer steps done.
+        step: u64,
+        /// The step's loss.
+        loss: f32,
+        /// The gradient's norm before clipping.
+        norm: f32,
+        /// Images a second over the last steps.
+        images_per_second: f64,
+    },
+    /// After an epoch and its validation.
+    Epoch {
+        /// Epoch, from 0.
+        epoch: u64,
+        /// Mean loss of its steps.
+        loss: f64,
+        /// The averaged weights on val.
+        val: &'a V,
+        /// Whether they are the best so far.
+        improved: bool,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All epochs are done.
+    Finished,
+    /// The figure that is watched had stopped to become better.
+    Stopped,
+    /// The caller's number of steps is done, or it asked to stop; the run can be resumed.
+    Paused,
+}
+
+/// Seconds between two checkpoints inside an epoch.
+const SAVE_EVERY: u64 = 120;
+
+/// What differs from one kind of run to another.
+pub(super) trait Task {
+    /// What an epoch is measured by.
+    type Val;
+
+    /// What a batch is to the step's graph, by the names of its inputs.
+    fn feed(&self, batch: Batch, step: u64) -> Result<Vec<(String, Tensor)>>;
+
+    /// Measures the averaged weights.
+    fn measure(&self) -> Result<Self::Val>;
+
+    /// The figure that early stopping watches.
+    fn watched(&self, val: &Self::Val) -> f64;
+
+    /// The figures of `metrics.csv` between the loss and the learning rate.
+    fn row(&self, val: &Self::Val) -> Vec<Option<f64>>;
+
+    /// What weights say of themselves; those that were not measured without figures.
+    fn meta(&self, val: Option<&Self::Val>) -> Result<Meta>;
+}
+
+/// The part of a run's configuration that its loop needs.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub batch: usize,
+    pub epochs: u64,
+    pub optimizer: Optimizer,
+    pub schedule: Schedule,
+    pub ema: f32,
+    pub goal: Goal,
+    pub patience: u64,
+}
+
+/// A step on a device with what it learns from.
+pub(super) struct Engine {
+    pub params: Params,
+    pub plan: Plan,
+    pub source: Source,
+    pub settings: Settings,
+    graph_params: Vec<ParamInfo>,
+}
+
+/// Where a run lives, and what it must agree with to be gone on with.
+pub(super) struct Place<'a, C> {
+    pub dir: &'a Path,
+    pub config: &'a C,
+    /// The keys of the configuration that may change.
+    pub free: &'a [&'a str],
+    /// The data's fingerprint.
+    pub data: String,
+    pub columns: &'a [&'a str],
+    pub resume: bool,
+}
+
+/// A run in progress.
+pub(super) struct Session<'a, T> {
+    gpu: &'a Gpu,
+    pub task: T,
+    dir: RunDir,
+    engine: Engine,
+    state: State,
+    table: MetricsTable,
+    best: Option<Weights>,
+}
+
+/// What the loop keeps of the epoch in progress.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Partial {
+    loss: f64,
+    steps: u64,
+}
+
+impl Partial {
+    fn add(&mut self, loss: f32) {
+        self.loss += f64::from(loss);
+        self.steps += 1;
+    }
+}
+
+impl Engine {
+    pub(super) fn new(
+        gpu: &Gpu,
+        step: &StepGraph,
+        source: Source,
+        settings: Settings,
+        planning: &PlanOptions,
+    ) -> Result<Self> {
+        settings.schedule.check()?;
+        let plan = Plan::new(gpu, &step.graph, &[step.loss, step.control], planning)?;
+        if source.batches() == 0 {
+            let (batch, all) = (settings.batch, source.samples().len());
+            let message = format!("a batch of {batch} is larger than the training set of {all} (hint: --batch)");
+            return Err(Error::parameter("train", message));
+        }
+        let params = Params::new(gpu, &step.graph)?;
+        Ok(Self { params, plan, source, settings, graph_params: step.graph.params().to_vec() })
+    }
+
+    /// The network's parameters, as the graph knows them.
+    pub(super) fn param_infos(&self) -> &[ParamInfo] {
+        &self.graph_params
+    }
+
+    /// The slabs that a checkpoint keeps.
+    pub(super) fn slabs(&self) -> Vec<Slab> {
+        [Slab::Weights, ema_slab()].into_iter().chain(self.settings.optimizer.states()).collect()
+    }
+
+    /// Starts optimizer step `step`, from 1, at a learning rate.
+    pub(super) fn submit(&self, fed: &[(String, Tensor)], step: u64, lr: f32) -> Result<Pending> {
+        let hyper = self.settings.optimizer.hyper(f64::from(lr), step)?;
+        // Early on the average follows quickly, as in TensorFlow's ExponentialMovingAverage with its number of updates.
+        let decay = self.settings.ema.min((1.0 + step as f32) / (10.0 + step as f32));
+        let average = Tensor::new([4], vec![decay, 0.0, 0.0, 0.0])?;
+        let number = Tensor::new([1], vec![step as f32])?;
+        let mut inputs: Vec<(&str, &Tensor)> = vec![("hyper", &hyper), ("average", &average)];
+        if self.plan.reads("step") {
+            inputs.push(("step", &number));
+        }
+        inputs.extend(fed.iter().map(|(name, tensor)| (name.as_str(), tensor)));
+        self.plan.submit(&self.params, &inputs)
+    }
+}
+
+impl<'a, T: Task> Session<'a, T> {
+    /// Starts a run, whose parameters `fill` sets, or goes on with the one that is there.
+    pub(super) fn open<C: Serialize>(
+        gpu: &'a Gpu,
+        place: Place<'_, C>,
+        engine: Engine,
+        task: T,
+        fill: impl FnOnce(&Engine) -> Result<()>,
+    ) -> Result<Self> {
+        let Place { dir, config, free, data, columns, resume } = place;
+        let hash = config_hash(config, free)?;
+        let run = if resume { RunDir::resume(dir, config, free)? } else { RunDir::create(dir, config)? };
+        let versions: BTreeMap<String, String> =
+            engine.plan.versions().iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let Settings { goal, patience, .. } = engine.settings;
+        let loaded = if resume { Checkpoint::load(run.path())? } else { None };
+        let state = match loaded {
+            Some(checkpoint) => {
+                checkpoint.state.check(run.path(), &hash, &data)?;
+                if checkpoint.state.versions != versions {
+                    let message = "was made with other versions of the kernels, so it cannot go on to the bit (hint: start a new run with --init last.safetensors)";
+                    return Err(Error::data(run.path(), message));
+                }
+                for slab in engine.slabs() {
+                    for (name, tensor) in checkpoint.slab(run.path(), &slab_name(&slab))? {
+                        engine.params.set_in(&slab, name, tensor)?;
+                    }
+                }
+                let mut state = checkpoint.state;
+                state.early.patience = patience;
+                state
+            }
+            None => {
+                fill(&engine)?;
+                engine.params.copy(&Slab::Weights, &ema_slab())?;
+                State {
+                    step: 0,
+                    epoch: 0,
+                    batch: 0,
+                    config: hash,
+                    data,
+                    early: EarlyStopping::new(goal, patience),
+                    versions,
+                    more: serde_json::Value::Null,
+                }
+            }
+        };
+        let table = run.metrics(columns, state.epoch)?;
+        Ok(Self { gpu, task, dir: run, engine, state, table, best: None })
+    }
+
+    /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set.
+    pub(super) fn train(
+        &mut self,
+        steps: Option<u64>,
+        cancel: &AtomicBool,
+        tell: &mut dyn FnMut(Event<'_, T::Val>),
+    ) -> Result<Ended> {
+        let until = steps.map(|steps| self.state.step.saturating_add(steps));
+        let batches = self.engine.source.batches() as u64;
+        tell(Event::Start {
+            parameters: self.engine.params.table().count(),
+            memory: self.engine.plan.memory(),
+            flops: self.engine.plan.flops(),
+            steps: batches,
+            from: self.state.step,
+        });
+        self.engine.plan.prepare(&self.engine.params)?;
+        self.gpu.save_pipelines();
+        while self.state.epoch < self.engine.settings.epochs {
+            if self.state.early.exhausted() {
+                return Ok(Ended::Stopped);
+            }
+            let started = Instant::now();
+            let before = self.state.batch;
+            let whole = self.epoch(until, cancel, tell)?;
+            if !whole {
+                self.save()?;
+                return Ok(Ended::Paused);
+            }
+            let images = (batches - before) as f64 * self.engine.settings.batch as f64;
+            self.finish_epoch(images / started.elapsed().as_secs_f64(), started, tell)?;
+        }
+        Ok(Ended::Finished)
+    }
+
+    /// Runs what is left of the epoch; whether it came to its end.
+    fn epoch(
+        &mut self,
+        until: Option<u64>,
+        cancel: &AtomicBool,
+        tell: &mut dyn FnMut(Event<'_, T::Val>),
+    ) -> Result<bool> {
+        let batches = self.engine.source.batches() as u64;
+        let mut partial: Partial = serde_json::from_value(self.state.more.clone()).unwrap_or_default();
+        let start = usize::try_from(self.state.batch).unwrap_or(usize::MAX);
+        let mut loader: Loader = self.engine.source.epoch(self.state.epoch, start)?;
+        let mut running: Option<(u64, Pending)> = None;
+        let mut saved = Instant::now();
+        let mut clock = (Instant::now(), 0u64, 0f64);
+        loop {
+            let stop = cancel.load(Ordering::Relaxed) || until.is_some_and(|until| self.state.step >= until);
+            let next = if stop || self.state.batch >= batches { None } else { loader.next().transpose()? };
+            let submitted = match next {
+                None => None,
+                Some(batch) => {
+                    let step = self.state.step + 1;
+                    let fed = self.task.feed(batch, step)?;
+                    let lr = self.engine.settings.schedule.lr(step - 1);
+                    Some((step, self.engine.submit(&fed, step, lr)?))
+                }
+            };
+            // The step before is asked for only now, while the device works on this one.
+            if let Some((step, pending)) = running.take() {
+                let (loss, norm) = scalars(step, pending)?;
+                partial.add(loss);
+                clock.1 += 1;
+                let seconds = clock.0.elapsed().as_secs_f64();
+                if seconds > 5.0 || clock.2 == 0.0 {
+                    let images = clock.1 as f64 * self.engine.settings.batch as f64;
+                    clock = (Instant::now(), 0, images / seconds);
+                }
+                let done = self.state.batch;
+                tell(Event::Step { epoch: self.state.epoch, done, step, loss, norm, images_per_second: clock.2 });
+                self.state.more = serde_json::to_value(partial).unwrap_or_default();
+            }
+            if let Some(submitted) = submitted {
+                self.state.step += 1;
+                self.state.batch += 1;
+                running = Some(submitted);
+            } else {
+                return Ok(self.state.batch >= batches);
+            }
+            if saved.elapsed().as_secs() >= SAVE_EVERY {
+                if let Some((step, pending)) = running.take() {
+                    partial.add(scalars(step, pending)?.0);
+                    self.state.more = serde_json::to_value(partial).unwrap_or_default();
+                }
+                self.save()?;
+                saved = Instant::now();
+            }
+        }
+    }
+
+    fn finish_epoch(&mut self, speed: f64, started: Instant, tell: &mut dyn FnMut(Event<'_, T::Val>)) -> Result<()> {
+        let partial: Partial = serde_json::from_value(self.state.more.clone()).unwrap_or_default();
+        let loss = partial.loss / partial.steps.max(1) as f64;
+        let val = self.task.measure()?;
+        let epoch = self.state.epoch;
+        let progress = self.state.early.observe(epoch, self.task.watched(&val));
+        if progress.improved {
+            self.best = Some(self.weights(&ema_slab(), Some(&val))?);
+        }
+        let lr = f64::from(self.engine.settings.schedule.lr(self.state.step));
+        let mut row = vec![Some(loss)];
+        row.extend(self.task.row(&val));
+        row.extend([lr, speed, started.elapsed().as_secs_f64()].map(Some));
+        self.table.append(epoch, &row)?;
+        self.state.epoch += 1;
+        self.state.batch = 0;
+        self.state.more = serde_json::Value::Null;
+        tell(Event::Epoch { epoch, loss, val: &val, improved: progress.improved });
+        self.save()
+    }
+
+    fn weights(&self, slab: &Slab, val: Option<&T::Val>) -> Result<Weights> {
+        let mut weights = Weights::new();
+        for (name, tensor) in self.engine.params.read(slab)? {
+            weights.insert(name, tensor);
+        }
+        weights.set_meta(&self.task.meta(val)?);
+        Ok(weights)
+    }
+
+    /// Writes the checkpoint.
+    fn save(&mut self) -> Result<()> {
+        let mut kept = BTreeMap::new();
+        for slab in self.engine.slabs() {
+            kept.insert(slab_name(&slab), self.engine.params.read(&slab)?);
+        }
+        let checkpoint = Checkpoint { state: self.state.clone(), slabs: kept };
+        let last = self.weights(&Slab::Weights, None)?;
+        checkpoint.save(self.dir.path(), &last, self.best.as_ref())?;
+        self.best = None;
+        Ok(())
+    }
+}
+
+fn slab_name(slab: &Slab) -> String {
+    match slab {
+        Slab::Weights => "weights".into(),
+        Slab::Gradients => "gradients".into(),
+        Slab::State(name) => name.clone(),
+    }
+}
+
+/// Loss and gradient norm of a step; an error where the optimizer refused it.
+pub(super) fn scalars(step: u64, pending: Pending) -> Result<(f32, f32)> {
+    let outputs = pending.wait()?;
+    let (loss, control) = (outputs[0].data()[0], outputs[1].data());
+    if control[2] == 0.0 {
+        let message = format!(
+            "loss {loss}, gradient norm {}: the weights were left as they were (hint: a smaller --lr, or look at the images)",
+            control[0]
+        );
+        return Err(Error::NotFinite { step, message });
+    }
+    Ok((loss, control[0]))
+}
+
+/// `count` of `samples` at even distances, or all.
+pub(super) fn thinned(samples: usize, count: Option<usize>) -> usize {
+    samples.div_ceil(count.unwrap_or(usize::MAX).max(1)).max(1)
+}
