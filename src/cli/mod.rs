@@ -3,6 +3,7 @@
 //! Results go to stdout, messages to stderr. The exit code is 0 where everything went well, 1 where something failed,
 //! 2 for wrong usage.
 
+mod analyze;
 mod bench;
 mod check;
 mod classes;
@@ -10,8 +11,10 @@ mod context;
 mod data;
 mod devices;
 mod eval;
+mod familiar;
 mod generate;
 mod model;
+mod photos;
 mod segment;
 mod size;
 mod table;
@@ -46,6 +49,8 @@ enum Command {
     /// Looks at data sets, splits them, draws synthetic ones
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Outlines, measures, classifies and explains the lesions on photographs, on one page
+    Analyze(analyze::AnalyzeArgs),
     /// Outlines the lesions on photographs
     Segment(segment::SegmentArgs),
     /// Measures weights on a data set
@@ -76,6 +81,7 @@ impl Command {
             Self::Eval(command) => eval::run(command, context),
             Self::Bench(command) => bench::run(command, context),
             Self::Check(args) => check::run(args, context),
+            Self::Analyze(args) => analyze::run(args, context),
             Self::Segment(args) => segment::run(args, context),
             Self::Weights(command) => weights::run(command, context),
             Self::Train(command) => train::run(command, context),

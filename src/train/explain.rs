@@ -15,6 +15,8 @@ use crate::ops::pointwise::Add;
 use crate::plan::{Params, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
+use super::Classifier;
+
 /// What the layer's plan is given besides the image: 1 at the class, 0 elsewhere.
 const CLASS: &str = "class";
 
@@ -111,6 +113,15 @@ impl GradCam {
         let map = grad_cam(&mut graph, logits, activation, class)?;
         let plan = Plan::new(gpu, &graph, &[map, logits, features], options)?;
         Ok(Self { plan, layer: layer.into(), logits: shape })
+    }
+
+    /// Plans Grad-CAM for one layer of a classifier; [`GradCam::run`] takes the classifier's own parameters.
+    ///
+    /// # Errors
+    /// As [`GradCam::new`].
+    pub fn of(gpu: &Gpu, classifier: &Classifier, layer: &str, options: &PlanOptions) -> Result<Self> {
+        let (graph, outputs) = classifier.options().outputs(1)?;
+        Self::new(gpu, graph, (outputs.logits, outputs.features), layer, options)
     }
 
     /// The layer.

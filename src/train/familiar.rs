@@ -6,9 +6,14 @@
 //! class, about 1 for one like those of training. Means and deviations come from the training images, the limit from
 //! others; all three travel in the weights file.
 
+use crate::data::{Labelled, LoaderOptions, Source};
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
 use crate::models::Weights;
+use crate::plan::{Plan, PlanOptions};
 use crate::tensor::Tensor;
+
+use super::classifier::{Classifier, unmasked};
 
 /// The tensor of the classes' means, (classes, features).
 pub const MEANS: &str = "familiarity.means";
@@ -21,6 +26,50 @@ pub const QUANTILE: f64 = 0.99;
 /// A deviation is taken for no less than this share of the mean one, so that a feature that training never saw move
 /// does not decide alone.
 const LEAST: f64 = 0.05;
+
+/// The features of photographs, as `classifier` sees them by its own view, row by row in their order. `progress` is told
+/// the images done; where it says `false` the work ends.
+///
+/// # Errors
+/// As [`Classifier::measure`].
+pub fn features(
+    gpu: &Gpu,
+    classifier: &Classifier,
+    labelled: &Labelled,
+    batch: usize,
+    options: &PlanOptions,
+    progress: &mut dyn FnMut(usize) -> bool,
+) -> Result<Vec<Vec<f32>>> {
+    let known = classifier.options();
+    let ([height, width], view) = (known.size, known.view);
+    let batch = batch.min(labelled.samples.len()).max(1);
+    let loading = LoaderOptions::evaluation(height, width, batch);
+    let loading = LoaderOptions { need_masks: false, cache_bytes: 0, view, ..loading };
+    let source = Source::labelled(unmasked(labelled, view), loading)?;
+    let mut plans: Vec<(usize, Plan)> = Vec::new();
+    let mut rows = vec![Vec::new(); labelled.samples.len()];
+    let mut done = 0;
+    for loaded in source.epoch(0, 0)? {
+        let loaded = loaded?;
+        let n = loaded.indices.len();
+        if !plans.iter().any(|(size, _)| *size == n) {
+            let (graph, outputs) = known.outputs(n)?;
+            plans.push((n, Plan::new(gpu, &graph, &[outputs.features], options)?));
+        }
+        let plan = plans.iter().find(|(size, _)| *size == n).map(|(_, plan)| plan);
+        let Some(plan) = plan else { continue };
+        let outputs = plan.run(classifier.params(), &[("image", &loaded.images)])?;
+        let width = known.net.features();
+        for (&index, row) in loaded.indices.iter().zip(outputs[0].data().chunks(width)) {
+            rows[index] = row.to_vec();
+        }
+        done += n;
+        if !progress(done) {
+            return Err(Error::Cancelled);
+        }
+    }
+    Ok(rows)
+}
 
 /// What is known of the training images' features.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,7 +211,7 @@ mod tests {
             let center = if *label == 0 { 2.0 } else { -2.0 };
             let row = (0..16).map(|f| {
                 let deviation = if f < 8 { 1.0 } else { 0.1 };
-                if f == 0 { center } else { 0.0 } + deviation * rng.normal()
+                deviation.mul_add(rng.normal(), if f == 0 { center } else { 0.0 })
             });
             row.collect()
         });
@@ -175,7 +224,8 @@ mod tests {
         let mut known = Familiarity::fit(&features, &labels, 2).unwrap();
         let held_out = drawn(2, 300).0;
         known.set_limit(&held_out).unwrap();
-        let within = |rows: &[Vec<f32>]| rows.iter().filter(|row| known.distance(row).unwrap() <= known.limit()).count();
+        let within =
+            |rows: &[Vec<f32>]| rows.iter().filter(|row| known.distance(row).unwrap() <= known.limit()).count();
         assert_eq!(within(&held_out), 297);
         let others = drawn(3, 300).0;
         assert!(within(&others) > 285, "{}", within(&others));

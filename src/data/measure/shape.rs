@@ -105,7 +105,7 @@ pub fn diameter(region: &Region) -> f64 {
     for (y, row) in region.mask.rows().enumerate() {
         let mut inside = row.enumerate().filter(|(_, pixel)| pixel.0[0] == 255).map(|(x, _)| x);
         let Some(first) = inside.next() else { continue };
-        let last = inside.last().unwrap_or(first) + 1;
+        let last = inside.next_back().unwrap_or(first) + 1;
         corners.extend([(first, y), (first, y + 1), (last, y), (last, y + 1)].map(|(x, y)| (x as f64, y as f64)));
     }
     corners.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));

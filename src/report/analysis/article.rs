@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::facts::{Case, ClassProbability, Classification, Lesion, NotClassified, figure, percent};
+use super::facts::{Case, ClassProbability, Classification, Lesion, NotClassified, View, figure, percent};
 use super::guidance::{ClassGuidance, Guidance, Statement};
 use super::words::Words;
 use crate::data::measure::{COLOR_SHARE, LesionColor, SHARP};
@@ -76,7 +76,8 @@ impl Writer<'_> {
 
     fn pictures(&self, case: &Case, pictures: &ShownPictures) -> Markup {
         let words = self.words;
-        let crop = words.get(if case.classification.is_some() { "crop" } else { "crop_unclassified" });
+        let by_crop = case.classification.as_ref().is_some_and(|found| found.view == View::Crop);
+        let crop = words.get(if by_crop { "crop" } else { "crop_unclassified" });
         let heat = case.classification.as_ref().and_then(|found| {
             let values = [("class", self.name(&found.top()?.name)), ("layer", found.layer.clone())];
             Some(words.with("heat", &values.each_ref().map(|(key, value)| (*key, value.as_str()))))
@@ -116,6 +117,10 @@ impl Writer<'_> {
             let (low, high) = ((class.probability - deviation).max(0.0), (class.probability + deviation).min(1.0));
             format!("left:{};width:{}", share(low), share(high - low))
         });
+        let other_view = match found.view {
+            View::Crop => "by_whole",
+            View::Whole => "by_crop",
+        };
         html! {
             div.class.top[top] {
                 span.label { (self.name(&class.name)) }
@@ -128,7 +133,7 @@ impl Writer<'_> {
                     @if let Some(deviation) = class.deviation { small { " ± " (points(deviation)) } }
                     @if let Some(other) = class.other_view {
                         br;
-                        small { (self.words.with("whole_photograph", &[("probability", &percent(other))])) }
+                        small { (self.words.with(other_view, &[("probability", &percent(other))])) }
                     }
                 }
             }
@@ -167,7 +172,7 @@ impl Writer<'_> {
         let names: Vec<String> =
             counted.map(|color| format!("{} {}", self.color(color.color), percent(color.share))).collect();
         let colors = match names.len() {
-            0 => "0".to_owned(),
+            0 => words.get("no_colors").to_owned(),
             count => format!("{count}: {}", names.join(", ")),
         };
         let (diameter, says) = match found.diameter_mm {

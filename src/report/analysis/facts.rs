@@ -95,7 +95,7 @@ pub struct Lesion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum View {
-    /// The lesion's crop.
+    /// The lesion's crop, or the lesion without what lies around it.
     Crop,
     /// The whole photograph.
     Whole,
@@ -133,7 +133,7 @@ pub struct ClassProbability {
     pub probability: f64,
     /// The deviation over the views; nothing where there is one view.
     pub deviation: Option<f64>,
-    /// Its probability by the other view, the whole photograph where a crop was classified.
+    /// Its probability by the other view: the whole photograph where the crop was classified, and the other way round.
     pub other_view: Option<f64>,
 }
 

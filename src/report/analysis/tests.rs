@@ -85,11 +85,11 @@ fn report(dir: &Path, head: ReportHead, cases: &[Case]) -> (String, serde_json::
 #[test]
 fn the_page_says_what_the_json_says_sorted_by_melanoma() {
     let dir = tempfile::tempdir().unwrap();
-    let cases = [case("calm", 0.0213), case("a\"><script>x</script>", 0.8642), case("middle", 0.3)];
+    let cases = [case("calm", 0.0213), case("a\"><script>x", 0.8642), case("middle", 0.3)];
     let (text, json) = report(dir.path(), head(Lang::En), &cases);
     let photographs = json["photographs"].as_array().unwrap();
     let names: Vec<&str> = photographs.iter().map(|case| case["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["a\"><script>x</script>", "middle", "calm"]);
+    assert_eq!(names, ["a\"><script>x", "middle", "calm"]);
     for case in photographs {
         for class in case["classification"]["classes"].as_array().unwrap() {
             for key in ["probability", "other_view"] {

@@ -89,6 +89,6 @@ mod tests {
     fn values_are_put_in_once() {
         let words = Words::new(Lang::En).unwrap();
         let text = words.with("heat", &[("class", "{layer}"), ("layer", "layer4")]);
-        assert!(text.contains("“{layer}”") && text.contains("layer layer4"), "{text}");
+        assert!(text.contains("“{layer}”") && text.contains("of layer4"), "{text}");
     }
 }

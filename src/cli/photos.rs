@@ -1,13 +1,19 @@
-//! Which photographs the arguments mean, and what the results of each are called.
+//! Which photographs the arguments mean, what the results of each are called, and one after the other, decoded.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
 
+use image::RgbImage;
+use indicatif::ProgressBar;
+
+use super::Context;
 use crate::data::dataset::{images, stem};
+use crate::data::{DecodeLimits, read_photo};
 use crate::error::{Error, Result};
 
-/// What `nevus segment` writes beside photographs, and masks of data sets: no photographs themselves.
-const RESULTS: [&str; 3] = ["_mask", "_overlay", "_segmentation"];
+/// What `nevus segment` and `nevus analyze` write, and masks of data sets: no photographs themselves.
+const RESULTS: [&str; 6] = ["_mask", "_overlay", "_segmentation", "_outline", "_crop", "_heat"];
 
 /// A photograph and the name of its results.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +41,44 @@ pub(super) fn photos(arguments: &[PathBuf]) -> (Vec<Photo>, Vec<(PathBuf, Error)
         }
     }
     (photos, failures)
+}
+
+/// Gives every photograph in turn to `work`, decoded or with the reason why it could not be, while a second thread
+/// decodes the next one.
+pub(super) fn each(
+    photos: &[Photo],
+    context: &Context,
+    mut work: impl FnMut(&Photo, Result<RgbImage>, &ProgressBar) -> Result<()>,
+) -> Result<()> {
+    let bar = context.progress("photographs", photos.len() as u64);
+    // Room for none: at most one photograph waits, decoded, while another is worked on.
+    let (sender, receiver) = sync_channel(0);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for photo in photos {
+                if sender.send((photo, read_photo(&photo.path, &DecodeLimits::default()))).is_err() {
+                    return;
+                }
+            }
+        });
+        // Moved in here, so that an early end frees the decoder that waits.
+        let receiver = receiver;
+        for (photo, decoded) in &receiver {
+            if context.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            work(photo, decoded, &bar)?;
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    })
+}
+
+/// A failure's message, which names the file once.
+pub(super) fn failure(file: &Path, error: &Error) -> String {
+    let text = error.to_string();
+    if text.contains(&*file.to_string_lossy()) { text } else { format!("{}: {text}", file.display()) }
 }
 
 fn expand(argument: &Path) -> Result<Vec<PathBuf>> {

@@ -1,21 +1,17 @@
 //! `nevus segment`.
 
-mod files;
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::sync_channel;
 
 use clap::Args;
 use image::{GrayImage, RgbImage};
 use serde::Serialize;
 
-use self::files::Photo;
 use super::context::to_json;
+use super::photos::{self, Photo};
 use super::{Context, model};
 use crate::data::save::{write_atomic, write_png, write_png_grey};
-use crate::data::{DecodeLimits, read_photo};
 use crate::error::{Error, Result};
 use crate::models::Weights;
 use crate::report::{Page, PageHead, SegmentEntry, SegmentFailure, overlay};
@@ -81,7 +77,7 @@ struct Work<'a> {
 }
 
 pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
-    let (photos, unknown) = files::photos(&args.photos);
+    let (photos, unknown) = photos::photos(&args.photos);
     let mut done = Done { out: &args.out, photos: Vec::new(), failures: Vec::new() };
     for (file, error) in unknown {
         done.fail(context, file, &error);
@@ -115,16 +111,14 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
 impl Done<'_> {
     /// Keeps a failure and says it; the others go on.
     fn fail(&mut self, context: &Context, file: PathBuf, error: &Error) {
-        let text = error.to_string();
-        let named = text.contains(&*file.to_string_lossy());
-        let error = if named { text } else { format!("{}: {text}", file.display()) };
+        let error = photos::failure(&file, error);
         context.say(format!("error: {error}"));
         self.failures.push(Failed { file, error });
     }
 }
 
 impl Work<'_> {
-    /// Every photograph in turn, while a second thread decodes the next one.
+    /// Every photograph in turn.
     fn all(
         &self,
         photos: &[Photo],
@@ -132,33 +126,15 @@ impl Work<'_> {
         context: &Context,
         done: &mut Done,
     ) -> Result<Option<Page>> {
-        let bar = context.progress("photographs", photos.len() as u64);
-        // Room for none: at most one photograph waits, decoded, while another is worked on.
-        let (sender, receiver) = sync_channel(0);
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                for photo in photos {
-                    if sender.send((photo, read_photo(&photo.path, &DecodeLimits::default()))).is_err() {
-                        return;
-                    }
-                }
-            });
-            // Moved in here, so that an early end frees the decoder that waits.
-            let receiver = receiver;
-            for (photo, decoded) in &receiver {
-                if context.cancelled() {
-                    return Err(Error::Cancelled);
-                }
-                match decoded.and_then(|image| self.one(photo, image, page.as_mut())) {
-                    Ok(found) => done.photos.push(found),
-                    Err(lost @ Error::DeviceLost(_)) => return Err(lost),
-                    Err(error) => bar.suspend(|| done.fail(context, photo.path.clone(), &error)),
-                }
-                bar.inc(1);
+        photos::each(photos, context, |photo, decoded, bar| {
+            match decoded.and_then(|image| self.one(photo, image, page.as_mut())) {
+                Ok(found) => done.photos.push(found),
+                Err(lost @ Error::DeviceLost(_)) => return Err(lost),
+                Err(error) => bar.suspend(|| done.fail(context, photo.path.clone(), &error)),
             }
-            bar.finish_and_clear();
-            Ok(page)
-        })
+            Ok(())
+        })?;
+        Ok(page)
     }
 
     fn one(&self, Photo { path, name }: &Photo, photo: RgbImage, page: Option<&mut Page>) -> Result<Found> {
