@@ -41,7 +41,7 @@ pub(super) struct Judge {
 /// A judgement and the pictures it was made on.
 struct Judged {
     facts: Classification,
-    crop: RgbImage,
+    crop: Option<RgbImage>,
     heat: Option<RgbImage>,
 }
 
@@ -57,7 +57,7 @@ impl Work {
         let mask = found.as_ref().map_or_else(empty, |found| found.mask.clone());
         let judged = self.judge.as_ref().map(|judge| judge.of(photo, &mask, found.is_some())).transpose()?;
         let (crop, heat, classification) = match judged {
-            Some(Judged { facts, crop, heat }) => (Some(crop), heat, Some(facts)),
+            Some(Judged { facts, crop, heat }) => (crop, heat, Some(facts)),
             None => (found.as_ref().map(|found| cut(&working, found)), None, None),
         };
         let focus = focus(photo)?;
@@ -157,10 +157,11 @@ impl Judge {
         let seen = bounded(&picture(&shown)?)?;
         let heat = if flat { None } else { Some(analysis::heat(&seen, &explained.map)?) };
         let crop = match own {
-            View::Crop { .. } | View::Masked => seen,
+            _ if !found => None,
+            View::Crop { .. } | View::Masked => Some(seen),
             View::Whole => {
                 let crop = self.classifier.shown(View::Crop { margin: View::MARGIN }, photo, Some(mask))?;
-                bounded(&picture(&crop)?)?
+                Some(bounded(&picture(&crop)?)?)
             }
         };
         Ok(Judged { facts, crop, heat })
