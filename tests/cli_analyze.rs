@@ -186,7 +186,7 @@ fn what_it_cannot_do_it_refuses_by_name() {
         (&["--no-classify", "--weights", &classifier], 1, "resnet18-tiny.safetensors"),
         (&["--no-classify", "--guidance", &bad], 1, "bad.toml"),
         (&["--classifier", &classifier, "--tta", "3"], 2, "1, 2, 4 or 8"),
-        (&["--no-classify", "--mm-per-pixel", "-1"], 2, "mm-per-pixel"),
+        (&["--no-classify", "--mm-per-pixel=-1"], 2, "mm-per-pixel"),
         (&["--no-classify", "--lang", "fr"], 2, "lang"),
     ];
     for (flags, wanted, named) in cases {
@@ -227,13 +227,14 @@ fn open(browser: &Path, page: &Path, profile: &Path) -> (String, Vec<String>) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), console)
 }
 
-/// Put into a copy of the page, which itself runs no script: tells the page around it how wide it became and which
-/// pictures are there.
+/// Put into a copy of the page, which itself runs no script: tells the page around it how wide it is, whether it must be
+/// scrolled sideways, how many pictures it has, and how many of them are there.
 const PROBE: &str = "<script>addEventListener('load', async () => {
   const images = [...document.images];
   await Promise.all(images.map(image => image.decode().catch(() => 0)));
   const loaded = images.filter(image => image.complete && image.naturalWidth > 0).length;
-  parent.postMessage(`[${innerWidth} ${document.documentElement.scrollWidth} ${images.length} ${loaded}]`, '*');
+  const sideways = document.documentElement.scrollWidth > innerWidth;
+  parent.postMessage(`[${innerWidth} ${sideways} ${images.length} ${loaded}]`, '*');
 });</script></body>";
 
 #[test]
@@ -274,8 +275,8 @@ fn a_browser_shows_every_picture_at_phone_and_desktop_width_and_has_nothing_to_c
     let pictures = html.matches("<img ").count();
     assert!(pictures >= 4, "{pictures}");
     for width in [390, 1280] {
-        // As wide as the frame, and no wider: nothing to scroll sideways for.
-        let said = format!("[{width} {width} {pictures} {pictures}]");
+        // As wide as the frame, without a need to scroll sideways.
+        let said = format!("[{width} false {pictures} {pictures}]");
         let frameless = dom.split("<iframe").next().unwrap_or_default();
         let tail = dom.rsplit("</iframe>").next().unwrap_or_default();
         assert!(dom.contains(&said), "{said} is not in {frameless}…{tail}");

@@ -70,7 +70,10 @@ fn the_map_is_the_one_worked_out_by_hand_and_lies_on_the_patch() {
             let explained = cam.run(&params, &image, class).unwrap();
             assert_eq!(explained.map.shape(), [1, 1, SIZE[0], SIZE[1]]);
             let plane = |channel: usize| &image.data()[channel * area..][..area];
-            let mean = |channel: usize| plane(channel).iter().sum::<f32>() / area as f32;
+            let mean = |channel: usize| {
+                let sum: f64 = plane(channel).iter().map(|value| f64::from(*value)).sum();
+                (sum / area as f64) as f32
+            };
             let logit: f32 = (0..3).map(|c| HEAD[3 * class + c] * mean(c)).sum();
             assert!((explained.logits.data()[class] - logit).abs() < 1e-5);
             assert!((0..3).all(|c| (explained.features.data()[c] - mean(c)).abs() < 1e-6));

@@ -82,8 +82,13 @@ impl Writer<'_> {
             let values = [("class", self.name(&found.top()?.name)), ("layer", found.layer.clone())];
             Some(words.with("heat", &values.each_ref().map(|(key, value)| (*key, value.as_str()))))
         });
+        let size = match [&pictures.crop, &pictures.heat].into_iter().flatten().count() {
+            0 => "pictures one",
+            1 => "pictures two",
+            _ => "pictures",
+        };
         html! {
-            div.pictures {
+            div class=(size) {
                 (figure_of(&pictures.outline, "outline", words.get("outline"), &case.name))
                 @if let Some(shown) = &pictures.crop { (figure_of(shown, "crop", crop, &case.name)) }
                 @if let Some(shown) = &pictures.heat {

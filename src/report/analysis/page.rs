@@ -272,7 +272,7 @@ impl AnalysisReport {
                                 th scope="col" { (words.get("photograph")) }
                                 @if melanoma { th scope="col" { (words.get("melanoma")) } }
                                 @if classified { th.wide scope="col" { (words.get("most_probable")) } }
-                                th.wide scope="col" { (words.get("lesion")) }
+                                th.wide[classified] scope="col" { (words.get("lesion")) }
                                 th scope="col" { (words.get("warnings")) }
                             }
                         }
@@ -310,7 +310,7 @@ impl AnalysisReport {
                         }
                     }
                 }
-                td.wide.number {
+                td.number.wide[classified] {
                     @match &case.lesion {
                         Some(lesion) => (percent(lesion.measurements.area_fraction)),
                         None => (words.get("not_found")),
