@@ -151,7 +151,7 @@ pub struct Lowered {
 pub struct Call<'a> {
     /// The op with its parameters.
     pub op: &'a dyn Op,
-    /// What it reads.
+    /// What it reads: the op's inputs, then what the epilogue adds.
     pub inputs: &'a [Operand],
     /// What it writes.
     pub outputs: &'a [Operand],
@@ -173,6 +173,18 @@ impl Call<'_> {
             Slot::Output(at) => &self.outputs[at],
             Slot::Workspace(_) => panic!("a workspace is no operand"),
         }
+    }
+
+    /// The inputs of the op itself, without what the epilogue adds.
+    #[must_use]
+    pub fn own_inputs(&self) -> &[Operand] {
+        &self.inputs[..self.inputs.len() - usize::from(self.residual().is_some())]
+    }
+
+    /// What the epilogue adds to the output, where it adds something.
+    #[must_use]
+    pub fn residual(&self) -> Option<Slot> {
+        self.epilogue.filter(|epilogue| epilogue.adds()).map(|_| Slot::Input(self.inputs.len() - 1))
     }
 
     /// The whole of an operand in one binding.
@@ -253,7 +265,7 @@ impl Call<'_> {
     #[must_use]
     pub fn flops(&self) -> u64 {
         let shapes = |operands: &[Operand]| operands.iter().map(|o| o.shape.clone()).collect::<Vec<_>>();
-        let (inputs, outputs) = (shapes(self.inputs), shapes(self.outputs));
+        let (inputs, outputs) = (shapes(self.own_inputs()), shapes(self.outputs));
         let inputs: Vec<&[usize]> = inputs.iter().map(Vec::as_slice).collect();
         let outputs: Vec<&[usize]> = outputs.iter().map(Vec::as_slice).collect();
         self.op.flops(&inputs, &outputs)

@@ -13,7 +13,7 @@ gpu_params! {
     pub struct DirectParams {
         n: u32, cx: u32, cy: u32, xh: u32, xw: u32, yh: u32, yw: u32, kh: u32, kw: u32,
         stride_y: u32, stride_x: u32, pad_y: u32, pad_x: u32, dil_y: u32, dil_x: u32,
-        x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, len: u32,
+        x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, len: u32, r_base: u32, r_stride: u32,
     }
 }
 
@@ -22,7 +22,7 @@ gpu_params! {
     pub struct GatherParams {
         pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
         scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
-        x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32,
+        x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
     }
 }
 
@@ -85,12 +85,18 @@ pub enum Side {
 }
 
 fn vars(launch: Launch, call: &Call<'_>, bias: bool) -> Launch {
-    launch.var("bias", bias).var("relu", call.epilogue == Some(Epilogue::Relu))
+    let launch = launch.var("bias", bias).var("relu", call.epilogue.is_some_and(Epilogue::relu));
+    launch.var("residual", call.residual().is_some())
 }
 
 /// The bindings' slots: image, weight, perhaps bias.
 fn bias_slot(call: &Call<'_>) -> Result<Option<Binding>> {
-    (call.inputs.len() > 2).then(|| call.whole(Slot::Input(2))).transpose()
+    (call.own_inputs().len() > 2).then(|| call.whole(Slot::Input(2))).transpose()
+}
+
+/// The images of a call that writes one: what it reads, what it writes, and what its epilogue adds.
+fn images(call: &Call<'_>) -> Vec<Slot> {
+    [Slot::Input(0), Slot::Output(0)].into_iter().chain(call.residual()).collect()
 }
 
 /// One invocation an element of the written side.
@@ -98,18 +104,20 @@ fn bias_slot(call: &Call<'_>) -> Result<Option<Binding>> {
 /// # Errors
 /// [`Error::Plan`] where a weight or one image passes the adapter's limit.
 pub fn direct(call: &Call<'_>, shader: &'static str, geometry: &Geometry, writes: Side) -> Result<Lowered> {
-    let slots = [Slot::Input(0), Slot::Output(0)];
     let weight = call.whole(Slot::Input(1))?;
     let bias = bias_slot(call)?;
     let mut lowered = Lowered::default();
-    for batch in call.batches(&slots)? {
-        let [from, to] = slots.map(|slot| call.window(slot, &batch));
+    for batch in call.batches(&images(call))? {
+        let [from, to] = [Slot::Input(0), Slot::Output(0)].map(|slot| call.window(slot, &batch));
+        let residual = call.residual().map(|slot| call.window(slot, &batch));
         let (x, y) = if writes == Side::Y { (from, to) } else { (to, from) };
         let g = geometry;
         let len = batch.len() * call.outputs[0].sample();
-        let params = direct_params(g, batch.len(), [x.base, x.stride, y.base, y.stride], len);
+        let mut params = direct_params(g, batch.len(), [x.base, x.stride, y.base, y.stride], len);
+        (params.r_base, params.r_stride) = residual.map_or((0, 0), |window| (window.base, window.stride));
         let mut bindings = vec![from.binding, weight];
         bindings.extend(bias);
+        bindings.extend(residual.map(|window| window.binding));
         bindings.push(to.binding);
         let [gx, gy] = fold(len.div_ceil(WG));
         let launch = Launch::new(shader, &params, bindings, [gx, gy, 1]).work(flops(g, batch.len()) * 8);
@@ -165,6 +173,8 @@ fn direct_params(g: &Geometry, n: usize, [x_base, x_stride, y_base, y_stride]: [
         y_base,
         y_stride,
         len: len as u32,
+        r_base: 0,
+        r_stride: 0,
     }
 }
 
@@ -227,7 +237,6 @@ pub fn gather(
     broadcast: bool,
     subpixel: bool,
 ) -> Result<Lowered> {
-    let slots = [Slot::Input(0), Slot::Output(0)];
     let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
     let mut lowered = Lowered::default();
     // The GEMM reads weights by four of the channels it sums over.
@@ -252,8 +261,9 @@ pub fn gather(
     let co_tiles = to[0].div_ceil(tile.channels);
     let step = |axis: usize| g.dilation[axis] as i32;
     let pad = |axis: usize| g.padding[axis] as i32;
-    for batch in call.batches(&slots)? {
-        let [source, target] = slots.map(|slot| call.window(slot, &batch));
+    for batch in call.batches(&images(call))? {
+        let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| call.window(slot, &batch));
+        let residual = call.residual().map(|slot| call.window(slot, &batch));
         let pixels = batch.len() * if subpixel { from[1] * from[2] } else { to[1] * to[2] };
         let forward = writes == Side::Y;
         let params = GatherParams {
@@ -279,9 +289,12 @@ pub fn gather(
             out_base: target.base / 4,
             out_stride: target.stride / 4,
             co_tiles: co_tiles as u32,
+            r_base: residual.map_or(0, |window| window.base / 4),
+            r_stride: residual.map_or(0, |window| window.stride / 4),
         };
         let mut bindings = vec![source.binding, weight];
         bindings.extend(bias);
+        bindings.extend(residual.map(|window| window.binding));
         bindings.push(target.binding);
         let [gx, gy] = fold(pixels.div_ceil(tile.lanes * tile.pixels));
         let layers = co_tiles * if subpixel { taps } else { 1 };

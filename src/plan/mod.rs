@@ -6,6 +6,8 @@ mod lower;
 mod memory;
 mod params;
 mod resident;
+mod rewrite;
+mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -152,10 +154,10 @@ impl Plan {
         self.steps.items.iter().any(|item| matches!(&item.home, lower::Home::Input(own) if own == name))
     }
 
-    /// The number of dispatches of one run.
+    /// The number of dispatches of one run, without what runs only when parameters have changed.
     #[must_use]
     pub fn dispatches(&self) -> usize {
-        self.lowered.iter().map(|lowered| lowered.launches.len()).sum()
+        self.lowered[self.steps.prelude..].iter().map(|lowered| lowered.launches.len()).sum()
     }
 
     /// Which version of each kernel runs (the first where shapes make them differ).
@@ -181,6 +183,7 @@ impl Plan {
         self.with_resident(params, |resident| {
             resident.upload(&self.steps, inputs)?;
             resident.sequence(params)?.submit()?;
+            self.steps.written().iter().try_for_each(|slab| params.changed(slab))?;
             resident.download(&self.gpu, &self.steps, &self.places, params)
         })
     }
@@ -200,7 +203,9 @@ impl Plan {
     pub fn profile(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Vec<Timing>> {
         self.with_resident(params, |resident| {
             resident.upload(&self.steps, inputs)?;
-            resident.sequence(params)?.profile()
+            let timings = resident.sequence(params)?.profile()?;
+            self.steps.written().iter().try_for_each(|slab| params.changed(slab))?;
+            Ok(timings)
         })
     }
 

@@ -1,6 +1,6 @@
 //! Training a ResNet to tell lesions apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -10,7 +10,7 @@ use crate::data::{Augment, Batch, Labelled, LoaderOptions, Source, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, ParamInfo};
-use crate::models::resnet::{ResNetTraining, Stage};
+use crate::models::resnet::ResNetTraining;
 use crate::models::weights::{Loaded, Meta, Weights};
 use crate::models::{DropoutKey, ResNet};
 use crate::ops::cross_entropy::CrossEntropy;
@@ -21,8 +21,8 @@ use crate::tensor::Tensor;
 use super::classifier::{ClassifierOptions, unmasked};
 use super::mixup;
 use super::session::{Engine, Place, Session, Settings, Task, thinned};
-use super::step::{Normalisation, Optimizer, Rate, Step, StepGraph, ema_slab};
-use super::{ClassificationScores, Classifier, Goal, Init, Schedule, Ways};
+use super::step::{Normalisation, Optimizer, Step, StepGraph, ema_slab};
+use super::{ClassificationScores, Classifier, Goal, Init, Schedule, StageRates, Ways};
 
 pub use super::session::Ended;
 
@@ -88,12 +88,8 @@ pub struct ClassifyConfig {
     pub clip: Option<f32>,
     /// Share of the averaged weights that a step keeps; 0 for no average.
     pub ema: f32,
-    /// The stages that do not learn; their norms use their running statistics.
-    pub freeze: BTreeSet<Stage>,
-    /// More stages whose norms use their running statistics and leave them as they are.
-    pub freeze_norms: BTreeSet<Stage>,
-    /// Factors of the learning rate by stage; 1 where there is none.
-    pub rates: BTreeMap<Stage, f32>,
+    /// Which stages learn, and how fast.
+    pub stages: StageRates,
     /// Whether fresh blocks start as the identity.
     pub zero_last_norm: bool,
     /// What happens to the images.
@@ -110,8 +106,9 @@ pub struct ClassifyConfig {
     pub init: Option<String>,
 }
 
-/// The keys of a [`ClassifyConfig`] that may change when a run is resumed.
-pub const FREE: &[&str] = &["epochs", "patience"];
+/// The keys of a [`ClassifyConfig`] that may change when a run is resumed: a longer run's cosine goes
+/// on towards its new end.
+pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total"];
 
 /// The columns of `metrics.csv` after the epoch.
 pub const COLUMNS: &[&str] = &[
@@ -205,9 +202,7 @@ impl ClassifyConfig {
         if self.mixup > 0.0 && matches!(self.loss, ClassLoss::Focal { .. }) {
             return refuse("--mixup goes with cross-entropy, not with focal loss".into());
         }
-        if let Some((stage, rate)) = self.rates.iter().find(|(_, rate)| !(rate.is_finite() && **rate >= 0.0)) {
-            return refuse(format!("--lr-of {stage} is {rate}, expected 0 or above"));
-        }
+        self.stages.validate()?;
         match self.loss {
             ClassLoss::CrossEntropy { label_smoothing } => CrossEntropy::new(label_smoothing).map(|_| ()),
             ClassLoss::Focal { gamma } => FocalLoss::new(gamma).map(|_| ()),
@@ -221,16 +216,10 @@ impl ClassifyConfig {
     /// What the network refuses; [`Error::Parameter`] where everything is frozen.
     pub fn step(&self, class_weights: &[f32]) -> Result<StepGraph> {
         self.check()?;
-        let frozen_norms: BTreeSet<Stage> = self.freeze.union(&self.freeze_norms).copied().collect();
-        let rate = |param: &ParamInfo| {
-            let usual = Rate::usual(param);
-            match Stage::of(&param.name) {
-                Some(stage) if self.freeze.contains(&stage) => Rate::FROZEN,
-                Some(stage) => Rate { lr: usual.lr * self.rates.get(&stage).copied().unwrap_or(1.0), ..usual },
-                None => usual,
-            }
-        };
-        let step = Step { parts: 1, optimizer: self.optimizer, clip: self.clip.unwrap_or(f32::INFINITY), rate: &rate };
+        let frozen_norms = self.stages.norms();
+        let rate = |param: &ParamInfo| self.stages.of(param);
+        let clip = self.clip.unwrap_or(f32::INFINITY);
+        let step = Step { parts: 1, optimizer: self.optimizer, clip, rate: &rate };
         let [h, w] = self.size;
         let (n, classes) = (self.batch, self.net.classes);
         step.append(Graph::new(), |graph, _, running| {

@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod classification;
 pub mod classifier;
 pub mod classify;
+pub mod diagnose;
 pub mod early;
 pub mod explain;
 pub mod familiar;

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Batch, Loader, Source};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::{ParamInfo, Slab};
+use crate::graph::{Graph, ParamInfo, Slab};
 use crate::models::weights::{Meta, Weights};
 use crate::plan::{Memory, Params, Pending, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
+use super::diagnose::first_non_finite;
 use super::run_dir::config_hash;
 use super::step::{Optimizer, StepGraph, ema_slab};
 use super::{Checkpoint, EarlyStopping, Goal, MetricsTable, RunDir, Schedule, State};
@@ -116,7 +117,20 @@ pub(super) struct Engine {
     pub plan: Plan,
     pub source: Source,
     pub settings: Settings,
-    graph_params: Vec<ParamInfo>,
+    gpu: Gpu,
+    graph: Graph,
+    planning: PlanOptions,
+}
+
+/// A step on the device, with what it was given.
+pub(super) struct Running {
+    pub step: u64,
+    pending: Pending,
+    inputs: Vec<(String, Tensor)>,
+}
+
+fn borrowed(inputs: &[(String, Tensor)]) -> Vec<(&str, &Tensor)> {
+    inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect()
 }
 
 /// Where a run lives, and what it must agree with to be gone on with.
@@ -172,12 +186,20 @@ impl Engine {
             return Err(Error::parameter("train", message));
         }
         let params = Params::new(gpu, &step.graph)?;
-        Ok(Self { params, plan, source, settings, graph_params: step.graph.params().to_vec() })
+        Ok(Self {
+            params,
+            plan,
+            source,
+            settings,
+            gpu: gpu.clone(),
+            graph: step.graph.clone(),
+            planning: planning.clone(),
+        })
     }
 
     /// The network's parameters, as the graph knows them.
     pub(super) fn param_infos(&self) -> &[ParamInfo] {
-        &self.graph_params
+        self.graph.params()
     }
 
     /// The slabs that a checkpoint keeps.
@@ -186,18 +208,41 @@ impl Engine {
     }
 
     /// Starts optimizer step `step`, from 1, at a learning rate.
-    pub(super) fn submit(&self, fed: &[(String, Tensor)], step: u64, lr: f32) -> Result<Pending> {
+    pub(super) fn submit(&self, fed: Vec<(String, Tensor)>, step: u64, lr: f32) -> Result<Running> {
         let hyper = self.settings.optimizer.hyper(f64::from(lr), step)?;
         // Early on the average follows quickly, as in TensorFlow's ExponentialMovingAverage with its number of updates.
         let decay = self.settings.ema.min((1.0 + step as f32) / (10.0 + step as f32));
-        let average = Tensor::new([4], vec![decay, 0.0, 0.0, 0.0])?;
-        let number = Tensor::new([1], vec![step as f32])?;
-        let mut inputs: Vec<(&str, &Tensor)> = vec![("hyper", &hyper), ("average", &average)];
+        let mut inputs = fed;
+        inputs.push(("hyper".into(), hyper));
+        inputs.push(("average".into(), Tensor::new([4], vec![decay, 0.0, 0.0, 0.0])?));
         if self.plan.reads("step") {
-            inputs.push(("step", &number));
+            inputs.push(("step".into(), Tensor::new([1], vec![step as f32])?));
         }
-        inputs.extend(fed.iter().map(|(name, tensor)| (name.as_str(), tensor)));
-        self.plan.submit(&self.params, &inputs)
+        let pending = self.plan.submit(&self.params, &borrowed(&inputs))?;
+        Ok(Running { step, pending, inputs })
+    }
+
+    /// Loss and gradient norm of a step; an error where the optimizer refused it, with the first value that was not
+    /// finite.
+    pub(super) fn scalars(&self, running: Running) -> Result<(f32, f32)> {
+        let Running { step, pending, inputs } = running;
+        let outputs = pending.wait()?;
+        let (loss, control) = (outputs[0].data()[0], outputs[1].data());
+        if control[2] != 0.0 {
+            return Ok((loss, control[0]));
+        }
+        let found = first_non_finite(&self.gpu, &self.graph, &self.params, &borrowed(&inputs), &self.planning);
+        let first = match found {
+            Ok(Some(found)) => format!("first in {found}"),
+            Ok(None) => "in a replay with the weights of a step later every value was finite".into(),
+            Err(error) => format!("where it began is not known, the step could not be replayed: {error}"),
+        };
+        let message = format!(
+            "loss {loss}, gradient norm {}; {first}; the step was not taken (hint: a smaller --lr, or look at the images; \
+             the last checkpoint is kept)",
+            control[0]
+        );
+        Err(Error::NotFinite { step, message })
     }
 }
 
@@ -298,7 +343,7 @@ impl<'a, T: Task> Session<'a, T> {
         let mut partial: Partial = serde_json::from_value(self.state.more.clone()).unwrap_or_default();
         let start = usize::try_from(self.state.batch).unwrap_or(usize::MAX);
         let mut loader: Loader = self.engine.source.epoch(self.state.epoch, start)?;
-        let mut running: Option<(u64, Pending)> = None;
+        let mut running: Option<Running> = None;
         let mut saved = Instant::now();
         let mut clock = (Instant::now(), 0u64, 0f64);
         loop {
@@ -310,12 +355,13 @@ impl<'a, T: Task> Session<'a, T> {
                     let step = self.state.step + 1;
                     let fed = self.task.feed(batch, step)?;
                     let lr = self.engine.settings.schedule.lr(step - 1);
-                    Some((step, self.engine.submit(&fed, step, lr)?))
+                    Some(self.engine.submit(fed, step, lr)?)
                 }
             };
             // The step before is asked for only now, while the device works on this one.
-            if let Some((step, pending)) = running.take() {
-                let (loss, norm) = scalars(step, pending)?;
+            if let Some(last) = running.take() {
+                let step = last.step;
+                let (loss, norm) = self.engine.scalars(last)?;
                 partial.add(loss);
                 clock.1 += 1;
                 let seconds = clock.0.elapsed().as_secs_f64();
@@ -335,8 +381,8 @@ impl<'a, T: Task> Session<'a, T> {
                 return Ok(self.state.batch >= batches);
             }
             if saved.elapsed().as_secs() >= SAVE_EVERY {
-                if let Some((step, pending)) = running.take() {
-                    partial.add(scalars(step, pending)?.0);
+                if let Some(last) = running.take() {
+                    partial.add(self.engine.scalars(last)?.0);
                     self.state.more = serde_json::to_value(partial).unwrap_or_default();
                 }
                 self.save()?;
@@ -395,20 +441,6 @@ fn slab_name(slab: &Slab) -> String {
         Slab::Gradients => "gradients".into(),
         Slab::State(name) => name.clone(),
     }
-}
-
-/// Loss and gradient norm of a step; an error where the optimizer refused it.
-pub(super) fn scalars(step: u64, pending: Pending) -> Result<(f32, f32)> {
-    let outputs = pending.wait()?;
-    let (loss, control) = (outputs[0].data()[0], outputs[1].data());
-    if control[2] == 0.0 {
-        let message = format!(
-            "loss {loss}, gradient norm {}: the weights were left as they were (hint: a smaller --lr, or look at the images)",
-            control[0]
-        );
-        return Err(Error::NotFinite { step, message });
-    }
-    Ok((loss, control[0]))
 }
 
 /// `count` of `samples` at even distances, or all.

@@ -1,6 +1,6 @@
 //! `nevus train classify`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr as _;
@@ -21,7 +21,7 @@ use crate::train::classify::{
     ClassLoss, ClassifyConfig, ClassifyRun, ClassifySplits, Ended, Event, Monitor, Validated,
 };
 use crate::train::step::{Normalisation, Optimizer};
-use crate::train::{MetricsTable, Schedule};
+use crate::train::{MetricsTable, Schedule, StageRates};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Recipe {
@@ -406,9 +406,11 @@ fn config(args: &ClassifyArgs, splits: &ClassifySplits, init: Option<&Weights>) 
         },
         clip: (clip > 0.0).then_some(clip),
         ema: args.ema.unwrap_or(defaults.ema),
-        freeze: args.freeze.iter().copied().collect(),
-        freeze_norms: norms.map_err(|message| wrong(format!("--freeze-norms: {message}, or all")))?,
-        rates: args.lr_of.iter().copied().collect::<BTreeMap<_, _>>(),
+        stages: StageRates {
+            frozen: args.freeze.iter().copied().collect(),
+            frozen_norms: norms.map_err(|message| wrong(format!("--freeze-norms: {message}, or all")))?,
+            lr: args.lr_of.iter().copied().collect(),
+        },
         zero_last_norm: true,
         augment: match args.augment {
             AugmentArg::Classification => Augment::classification(),
