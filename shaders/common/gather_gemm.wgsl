@@ -18,6 +18,7 @@ struct Params {
     pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
     scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
     x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
+    co_first: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -35,7 +36,9 @@ struct Params {
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
     let tile = wid.y * groups.x + wid.x;
-    let co0 = (wid.z % p.co_tiles) * {{ tile }}u;
+    // Where an image is written in runs of channels, the run starts at co_first, a whole tile, and out_base is that of
+    // channel 0, perhaps before the binding: the sum of both wraps around to the right place.
+    let co0 = p.co_first + (wid.z % p.co_tiles) * {{ tile }}u;
 {% if subpixel %}
     let tap = wid.z / p.co_tiles;
     let plane = p.h * p.w;

@@ -9,7 +9,10 @@ use crate::graph::{Layout, Op};
 use super::Epilogue;
 
 /// Floats between two possible starts of a binding: 256 bytes.
-const ALIGNMENT: usize = 64;
+pub(super) const ALIGNMENT: usize = 64;
+
+/// Floats by which such a start, and a whole number of quads, can lengthen a binding.
+pub(super) const SLACK: usize = ALIGNMENT + 4;
 
 /// A value as one call sees it.
 #[derive(Debug, Clone)]
@@ -18,7 +21,7 @@ pub struct Operand {
     pub shape: Vec<usize>,
     /// How it lies in memory.
     pub layout: Layout,
-    /// Where it is a range of the channels of a larger C4 value: that value's channels, and the first of the range.
+    /// Where it is a range of the channels of a larger image: that image's channels, and the first of the range.
     pub within: Option<(usize, usize)>,
 }
 
@@ -49,9 +52,18 @@ impl Operand {
     #[must_use]
     pub fn stride(&self) -> usize {
         match (self.within, self.shape.as_slice()) {
+            (Some((channels, _)), &[_, _, h, w]) if self.layout == Layout::Plain => channels * h * w,
             (Some((channels, _)), &[_, _, h, w]) => channels.next_multiple_of(4) * h * w,
             _ => self.sample(),
         }
+    }
+
+    /// The most floats that a binding of one sample can take: it starts at a multiple of 256 bytes.
+    #[must_use]
+    pub fn span(&self) -> usize {
+        let whole = |floats: usize| floats.is_multiple_of(ALIGNMENT);
+        let slack = if whole(self.base()) && whole(self.stride()) { 0 } else { SLACK };
+        self.sample().next_multiple_of(4) + slack
     }
 
     /// Floats of its buffer range: the whole of a larger value it is a part of.
@@ -217,7 +229,9 @@ impl Call<'_> {
                     self.op.kernel(),
                     self.caps.max_binding
                 ),
-                hint: "a smaller --size or --batch; a batch is cut by itself where no sum runs over it".into(),
+                hint: "a smaller --size; batches are cut by themselves, and images too large by channels where the \
+                       kernel allows it"
+                    .into(),
             }),
         }
     }
@@ -245,11 +259,9 @@ impl Call<'_> {
         let mut most = n;
         for &slot in slots {
             let operand = self.operand(slot);
-            let spare = operand.sample() + ALIGNMENT + 4;
-            self.check(operand.sample())?;
-            let more = limit.saturating_sub(spare) / operand.stride().max(1);
             if operand.floats() > limit {
-                most = most.min(1 + more);
+                self.check(operand.span())?;
+                most = most.min(1 + (limit - operand.span()) / operand.stride().max(1));
             }
         }
         let mut runs = Vec::with_capacity(n.div_ceil(most));

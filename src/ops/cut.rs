@@ -6,11 +6,11 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::graph::Layout;
 
-use super::call::ALIGNMENT;
+use super::call::SLACK;
 use super::{Call, Lowered, Operand, Slot};
 
 impl Operand {
-    /// The channels `channels` of a C4 image, from a multiple of four on.
+    /// The channels `channels` of an image, from a multiple of four on.
     #[must_use]
     pub fn channels(&self, channels: &Range<usize>) -> Self {
         let (all, first) = self.within.unwrap_or((self.shape[1], 0));
@@ -37,8 +37,8 @@ impl Call<'_> {
         for operand in slots.iter().map(|&slot| self.operand(slot)) {
             if operand.floats() > limit && operand.span() > limit {
                 let plane = operand.shape[2] * operand.shape[3];
-                self.check(step.min(channels.next_multiple_of(4)) * plane + ALIGNMENT)?;
-                most = most.min((limit - ALIGNMENT) / plane / step * step);
+                self.check(step.min(channels.next_multiple_of(4)) * plane + SLACK)?;
+                most = most.min((limit / 4 * 4 - SLACK) / plane / step * step);
             }
         }
         Ok((0..channels).step_by(most.max(1)).map(|at| at..(at + most).min(channels)).collect())
@@ -66,6 +66,24 @@ impl Call<'_> {
     }
 }
 
+/// Calls `visit` for every run of channels of the images `slots`, and of samples, that the adapter can bind at once: with
+/// the call on those channels, the channels, and the samples.
+///
+/// # Errors
+/// [`Error::Plan`](crate::Error::Plan) where one sample of four channels passes the adapter's limit; those of `visit`.
+pub fn each_part(
+    call: &Call<'_>,
+    slots: &[Slot],
+    mut visit: impl FnMut(&Call<'_>, &Range<usize>, &Range<usize>) -> Result<()>,
+) -> Result<()> {
+    for channels in call.channel_runs(slots, 4)? {
+        call.on_channels(slots, &channels, |part| {
+            part.batches(slots)?.iter().try_for_each(|batch| visit(part, &channels, batch))
+        })?;
+    }
+    Ok(())
+}
+
 /// Lowers a kernel that treats every channel of its images alike and by itself.
 ///
 /// # Errors
@@ -78,13 +96,25 @@ pub fn by_channels(call: &Call<'_>, lower: impl Fn(&Call<'_>) -> Result<Lowered>
     if images.iter().any(|&slot| call.operand(slot).shape[1] != call.operand(first).shape[1]) {
         return lower(call);
     }
-    let runs = call.channel_runs(&images, 4)?;
+    by_channels_of(call, &images, lower)
+}
+
+/// [`by_channels`] for the images `images`, row-major ones too.
+///
+/// # Errors
+/// As [`by_channels`].
+pub fn by_channels_of(
+    call: &Call<'_>,
+    images: &[Slot],
+    lower: impl Fn(&Call<'_>) -> Result<Lowered>,
+) -> Result<Lowered> {
+    let runs = call.channel_runs(images, 4)?;
     if let [_] = runs.as_slice() {
         return lower(call);
     }
     let mut all = Lowered::default();
     for run in &runs {
-        let lowered = call.on_channels(&images, run, &lower)?;
+        let lowered = call.on_channels(images, run, &lower)?;
         all.launches.extend(lowered.launches);
         // The runs follow each other, so they can share their workspaces.
         all.workspaces.resize(all.workspaces.len().max(lowered.workspaces.len()), 0);

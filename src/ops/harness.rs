@@ -169,21 +169,24 @@ pub enum Outcome {
 }
 
 /// Runs `case` by `version` and compares every output with the twin: exactly where `exact`, else within the kernel's
-/// tolerance, and then also with each epilogue that the kernel carries; two runs must give the same bits.
+/// tolerance, and then also with one of the epilogues that the kernel carries; two runs must give the same bits.
 ///
 /// # Errors
 /// [`Error::Mismatch`] that names the case, the version, and the place of the worst element.
 pub fn check(gpu: &Gpu, kernel: &Kernel, version: &Version, case: &Case, exact: bool) -> Result<Outcome> {
-    let mut worst = 0f64;
-    // What is exact without an epilogue is so with one.
-    let epilogues = kernel.epilogues.iter().copied().filter(|_| !exact).map(Some);
-    for epilogue in std::iter::once(None).chain(epilogues) {
-        match check_with(gpu, kernel, version, case, exact, epilogue)? {
-            Outcome::Passed(error) => worst = worst.max(error),
-            skipped @ Outcome::Skipped(_) => return Ok(skipped),
+    let plain = check_with(gpu, kernel, version, case, exact, None)?;
+    // Each epilogue is a pipeline of its own, which takes time to compile: the cases take them by turns.
+    let turn: usize = case.inputs.iter().flat_map(|input| &input.shape).sum();
+    let epilogue = kernel.epilogues.get(turn % kernel.epilogues.len().max(1));
+    match (plain, epilogue) {
+        (Outcome::Passed(error), Some(&epilogue)) if !exact => {
+            match check_with(gpu, kernel, version, case, exact, Some(epilogue))? {
+                Outcome::Passed(other) => Ok(Outcome::Passed(error.max(other))),
+                skipped @ Outcome::Skipped(_) => Ok(skipped),
+            }
         }
+        (plain, _) => Ok(plain),
     }
-    Ok(Outcome::Passed(worst))
 }
 
 /// What the epilogue makes of the twin's first output.

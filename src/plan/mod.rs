@@ -9,7 +9,7 @@ mod resident;
 mod rewrite;
 mod views;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
@@ -64,6 +64,8 @@ pub struct Plan {
     places: Places,
     memory: Memory,
     flops: u64,
+    /// The slabs of the parameters that a run changes.
+    written: HashSet<Slab>,
     state: Mutex<Option<Resident>>,
 }
 
@@ -124,8 +126,8 @@ impl Plan {
                 hint: "a smaller --batch, more --micro-batch parts, or a smaller --size".into(),
             });
         }
-        let state = Mutex::new(None);
-        Ok(Self { gpu: gpu.clone(), table, steps, lowered, places, memory, flops, state })
+        let (written, state) = (steps.written(), Mutex::new(None));
+        Ok(Self { gpu: gpu.clone(), table, steps, lowered, places, memory, flops, written, state })
     }
 
     /// [`Plan::new`] with the default options.
@@ -183,7 +185,7 @@ impl Plan {
         self.with_resident(params, |resident| {
             resident.upload(&self.steps, inputs)?;
             resident.sequence(params)?.submit()?;
-            self.steps.written().iter().try_for_each(|slab| params.changed(slab))?;
+            self.written.iter().try_for_each(|slab| params.changed(slab))?;
             resident.download(&self.gpu, &self.steps, &self.places, params)
         })
     }
@@ -204,7 +206,7 @@ impl Plan {
         self.with_resident(params, |resident| {
             resident.upload(&self.steps, inputs)?;
             let timings = resident.sequence(params)?.profile()?;
-            self.steps.written().iter().try_for_each(|slab| params.changed(slab))?;
+            self.written.iter().try_for_each(|slab| params.changed(slab))?;
             Ok(timings)
         })
     }
