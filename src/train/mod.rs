@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod classification;
 pub mod classifier;
 pub mod classify;
+mod diagnose;
 pub mod early;
 pub mod find_lr;
 pub mod init;

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Batch, Loader, Source};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::graph::{ParamInfo, Slab};
+use crate::graph::{Graph, ParamInfo, Slab};
 use crate::models::weights::{Meta, Weights};
 use crate::plan::{Memory, Params, Pending, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
+use super::diagnose;
 use super::run_dir::config_hash;
 use super::step::{Optimizer, StepGraph, ema_slab};
 use super::{Checkpoint, EarlyStopping, Goal, MetricsTable, RunDir, Schedule, State};
@@ -116,7 +117,16 @@ pub(super) struct Engine {
     pub plan: Plan,
     pub source: Source,
     pub settings: Settings,
-    graph_params: Vec<ParamInfo>,
+    graph: Graph,
+    planning: PlanOptions,
+}
+
+/// A step on its way.
+struct Running {
+    step: u64,
+    lr: f32,
+    fed: Vec<(String, Tensor)>,
+    pending: Pending,
 }
 
 /// Where a run lives, and what it must agree with to be gone on with.
@@ -159,7 +169,7 @@ impl Partial {
 impl Engine {
     pub(super) fn new(
         gpu: &Gpu,
-        step: &StepGraph,
+        step: StepGraph,
         source: Source,
         settings: Settings,
         planning: &PlanOptions,
@@ -172,12 +182,12 @@ impl Engine {
             return Err(Error::parameter("train", message));
         }
         let params = Params::new(gpu, &step.graph)?;
-        Ok(Self { params, plan, source, settings, graph_params: step.graph.params().to_vec() })
+        Ok(Self { params, plan, source, settings, graph: step.graph, planning: planning.clone() })
     }
 
     /// The network's parameters, as the graph knows them.
     pub(super) fn param_infos(&self) -> &[ParamInfo] {
-        &self.graph_params
+        self.graph.params()
     }
 
     /// The slabs that a checkpoint keeps.
@@ -187,17 +197,45 @@ impl Engine {
 
     /// Starts optimizer step `step`, from 1, at a learning rate.
     pub(super) fn submit(&self, fed: &[(String, Tensor)], step: u64, lr: f32) -> Result<Pending> {
+        let fixed = self.inputs(step, lr)?;
+        let all = fixed.iter().map(|(name, tensor)| (*name, tensor));
+        let all = all.chain(fed.iter().map(|(name, tensor)| (name.as_str(), tensor)));
+        let used: Vec<(&str, &Tensor)> = all.filter(|(name, _)| *name != "step" || self.plan.reads(name)).collect();
+        self.plan.submit(&self.params, &used)
+    }
+
+    /// The inputs that every step has.
+    fn inputs(&self, step: u64, lr: f32) -> Result<[(&'static str, Tensor); 3]> {
         let hyper = self.settings.optimizer.hyper(f64::from(lr), step)?;
         // Early on the average follows quickly, as in TensorFlow's ExponentialMovingAverage with its number of updates.
         let decay = self.settings.ema.min((1.0 + step as f32) / (10.0 + step as f32));
         let average = Tensor::new([4], vec![decay, 0.0, 0.0, 0.0])?;
         let number = Tensor::new([1], vec![step as f32])?;
-        let mut inputs: Vec<(&str, &Tensor)> = vec![("hyper", &hyper), ("average", &average)];
-        if self.plan.reads("step") {
-            inputs.push(("step", &number));
+        Ok([("hyper", hyper), ("average", average), ("step", number)])
+    }
+
+    /// Waits for a step's loss and gradient norm; where they are not finite, finds the op where that began.
+    fn wait(&self, gpu: &Gpu, running: Running) -> Result<(f32, f32)> {
+        let Running { step, lr, fed, pending } = running;
+        match scalars(step, pending) {
+            Err(Error::NotFinite { step, message }) => {
+                let fixed = self.inputs(step, lr)?;
+                let all = fixed.iter().map(|(name, tensor)| (*name, tensor));
+                let all: Vec<_> = all.chain(fed.iter().map(|(name, tensor)| (name.as_str(), tensor))).collect();
+                let found = diagnose::first_not_finite(gpu, &self.graph, &self.params, &all, &self.planning);
+                let place = match found {
+                    Ok(Some(place)) => format!("; the first output that is not finite is that of {place}"),
+                    Ok(None) => "; run again, every output was finite".into(),
+                    Err(error) => format!("; where that began could not be found: {error}"),
+                };
+                let message = match message.split_once(" (hint: ") {
+                    Some((said, hint)) => format!("{said}{place} (hint: {hint}"),
+                    None => message + &place,
+                };
+                Err(Error::NotFinite { step, message })
+            }
+            other => other,
         }
-        inputs.extend(fed.iter().map(|(name, tensor)| (name.as_str(), tensor)));
-        self.plan.submit(&self.params, &inputs)
     }
 }
 
@@ -298,7 +336,7 @@ impl<'a, T: Task> Session<'a, T> {
         let mut partial: Partial = serde_json::from_value(self.state.more.clone()).unwrap_or_default();
         let start = usize::try_from(self.state.batch).unwrap_or(usize::MAX);
         let mut loader: Loader = self.engine.source.epoch(self.state.epoch, start)?;
-        let mut running: Option<(u64, Pending)> = None;
+        let mut running: Option<Running> = None;
         let mut saved = Instant::now();
         let mut clock = (Instant::now(), 0u64, 0f64);
         loop {
@@ -310,12 +348,14 @@ impl<'a, T: Task> Session<'a, T> {
                     let step = self.state.step + 1;
                     let fed = self.task.feed(batch, step)?;
                     let lr = self.engine.settings.schedule.lr(step - 1);
-                    Some((step, self.engine.submit(&fed, step, lr)?))
+                    let pending = self.engine.submit(&fed, step, lr)?;
+                    Some(Running { step, lr, fed, pending })
                 }
             };
             // The step before is asked for only now, while the device works on this one.
-            if let Some((step, pending)) = running.take() {
-                let (loss, norm) = scalars(step, pending)?;
+            if let Some(before) = running.take() {
+                let step = before.step;
+                let (loss, norm) = self.engine.wait(self.gpu, before)?;
                 partial.add(loss);
                 clock.1 += 1;
                 let seconds = clock.0.elapsed().as_secs_f64();
@@ -335,8 +375,8 @@ impl<'a, T: Task> Session<'a, T> {
                 return Ok(self.state.batch >= batches);
             }
             if saved.elapsed().as_secs() >= SAVE_EVERY {
-                if let Some((step, pending)) = running.take() {
-                    partial.add(scalars(step, pending)?.0);
+                if let Some(before) = running.take() {
+                    partial.add(self.engine.wait(self.gpu, before)?.0);
                     self.state.more = serde_json::to_value(partial).unwrap_or_default();
                 }
                 self.save()?;
