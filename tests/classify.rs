@@ -84,7 +84,7 @@ fn it_learns_thirty_two_phantoms_by_heart_and_calibration_tells_that_it_did() {
     let all = phantoms(&dir.path().join("data"), 152, &Classes::three());
     // Measured on what it learns from.
     let splits = splits(part(&all, 0..32), part(&all, 0..32));
-    let config = config(32, 16, 30);
+    let config = ClassifyConfig { schedule: Schedule::cosine(1e-3, 4, 48), ..config(32, 16, 24) };
     let mut run = open(&gpu, &config, &dir.path().join("run"), &splits, false).unwrap();
     let mut best: f64 = 0.0;
     let cancel = AtomicBool::new(false);
@@ -209,6 +209,24 @@ fn every_loss_takes_a_step_and_a_learning_rate_is_found() {
     assert!(found.points.windows(2).all(|pair| pair[1].lr > pair[0].lr));
     let stopped = sgd.find_lr(&gpu, &splits.train, None, &PlanOptions::default(), &range, &mut |_, _| false);
     assert!(matches!(stopped, Err(Error::Cancelled)));
+}
+
+#[test]
+fn a_step_that_is_not_finite_ends_the_run_and_names_the_op() {
+    let Some(gpu) = gpu(&options()) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let all = phantoms(&dir.path().join("data"), 24, &Classes::three());
+    let splits = splits(part(&all, 0..16), part(&all, 16..24));
+    let config = config(24, 8, 1);
+    // Sums of such weights pass what an f32 can hold.
+    let mut init = Weights::new();
+    init.insert("layer2.0.conv1.weight", nevus::Tensor::full([128, 64, 3, 3], 1e38));
+    let run = dir.path().join("run");
+    let mut run = ClassifyRun::open(&gpu, &config, &run, &splits, Some(&init), false, &PlanOptions::default()).unwrap();
+    assert_eq!(run.loaded().unwrap().loaded, ["layer2.0.conv1.weight"]);
+    let ended = run.train(None, &AtomicBool::new(false), &mut |_| {});
+    let Err(Error::NotFinite { step: 1, message }) = ended else { panic!("{ended:?}") };
+    assert!(message.contains("first in conv2d.forward in layer2.0.conv1 ("), "{message}");
 }
 
 #[test]

@@ -295,7 +295,7 @@ impl ClassifyConfig {
             goal: if self.monitor == Monitor::Loss { Goal::Lower } else { Goal::Higher },
             patience: self.patience,
         };
-        Engine::new(gpu, &step, source, settings, planning)
+        Engine::new(gpu, step, source, settings, planning)
     }
 
     /// Sets the parameters: a fresh fill, then what `init` has.

@@ -35,8 +35,8 @@ impl NonFinite {
     }
 }
 
-/// Looks through inputs, then parameters, then every node's output in order, computed anew without fusion and without
-/// sharing memory; no slab is changed. `None` where all of them are finite.
+/// Looks through inputs, then parameters, then every node's output in order, computed anew without fusion and, where
+/// the budget allows it, without sharing memory; no slab is changed. `None` where all of them are finite.
 ///
 /// # Errors
 /// As [`Plan::new`] and [`Plan::run`]: such a run needs more memory than the graph's own plan.
@@ -58,9 +58,11 @@ pub fn first_non_finite(
         }
     }
     let graph = graph.without_effects();
-    let options = PlanOptions { rewrite: false, share: false, ..options.clone() };
+    let shared = PlanOptions { rewrite: false, ..options.clone() };
+    let unshared = PlanOptions { share: false, ..shared.clone() };
     for group in groups(&graph) {
-        let plan = Plan::new(gpu, &graph, &group, &options)?;
+        let plan = Plan::new(gpu, &graph, &group, &unshared);
+        let plan = plan.or_else(|_| Plan::new(gpu, &graph, &group, &shared))?;
         let given: Vec<_> = inputs.iter().copied().filter(|(name, _)| plan.reads(name)).collect();
         let outputs = plan.run(params, &given)?;
         for (&value, tensor) in group.iter().zip(&outputs) {

@@ -161,7 +161,7 @@ impl<'a> SegmentRun<'a> {
             goal: Goal::Higher,
             patience: config.patience,
         };
-        let engine = Engine::new(gpu, &step, source, settings, planning)?;
+        let engine = Engine::new(gpu, step, source, settings, planning)?;
         let SegmentConfig { net, normalisation, size, .. } = *config;
         let view = engine.params.view(&ema_slab())?;
         let averaged = Segmenter::with_params(gpu, net, normalisation, size, view, 0.5).planned(planning.clone());

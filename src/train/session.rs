@@ -196,7 +196,7 @@ impl Partial {
 impl Engine {
     pub(super) fn new(
         gpu: &Gpu,
-        step: &StepGraph,
+        step: StepGraph,
         source: Source,
         settings: Settings,
         planning: &PlanOptions,
@@ -209,15 +209,7 @@ impl Engine {
             return Err(Error::parameter("train", message));
         }
         let params = Params::new(gpu, &step.graph)?;
-        Ok(Self {
-            params,
-            plan,
-            source,
-            settings,
-            gpu: gpu.clone(),
-            graph: step.graph.clone(),
-            planning: planning.clone(),
-        })
+        Ok(Self { params, plan, source, settings, gpu: gpu.clone(), graph: step.graph, planning: planning.clone() })
     }
 
     /// The network's parameters, as the graph knows them.

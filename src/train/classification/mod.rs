@@ -425,9 +425,9 @@ impl Figures {
             named.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         }
         for scores in &self.classes {
-            named.push((format!("recall of {}", scores.name), scores.recall));
+            named.push((format!("recall_{}", scores.name), scores.recall));
             if let Some(auc) = scores.auc {
-                named.push((format!("AUC of {}", scores.name), auc));
+                named.push((format!("auc_{}", scores.name), auc));
             }
         }
         named
