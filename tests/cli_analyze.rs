@@ -169,6 +169,40 @@ fn with_a_classifier_it_judges_explains_and_goes_on_after_a_broken_photograph() 
 }
 
 #[test]
+fn weights_learn_what_is_familiar_from_the_data_they_were_trained_on() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let images = phantoms(&dir.path().join("data"), "14");
+    let (weights, classifier, knowing) = (unet(dir.path()), resnet(dir.path()), dir.path().join("knowing.safetensors"));
+    let data = text(&dir.path().join("data"));
+    let familiar = ["weights", "familiar", &classifier, &data, "--batch", "3", "--json", "--out"];
+    let learnt = nevus(familiar.into_iter().map(String::from).chain([text(&knowing)]));
+    assert_eq!(code(&learnt), 0, "{}", err(&learnt));
+    let learnt: Value = serde_json::from_slice(&learnt.stdout).unwrap();
+    let limit = learnt["limit"].as_f64().unwrap();
+    assert!(limit > 0.0 && learnt["train"].as_u64().unwrap() > 5, "{learnt}");
+    let again = nevus(familiar.into_iter().map(String::from).chain([text(&knowing)]));
+    assert!(code(&again) == 1 && err(&again).contains("--out"), "{}", err(&again));
+
+    let out = dir.path().join("out");
+    let files = ["analyze", &images, "--weights", &weights, "--classifier", &text(&knowing), "--tta", "1", "--out"];
+    let done = nevus(files.into_iter().map(String::from).chain([text(&out)]));
+    assert_eq!(code(&done), 0, "{}", err(&done));
+    let (html, json) = page(&out);
+    for case in json["photographs"].as_array().unwrap() {
+        let found = &case["classification"];
+        assert!((found["distance_limit"].as_f64().unwrap() - limit).abs() < 1e-9);
+        let distance = found["distance"].as_f64().unwrap();
+        let shown = if distance < 10.0 { format!("{distance:.2}") } else { format!("{distance:.1}") };
+        assert!(distance > 0.0 && html.contains(&shown), "{distance}");
+        let warned = case["warnings"].as_array().unwrap().iter().any(|warning| warning["kind"] == "unfamiliar");
+        assert_eq!(warned, distance > limit);
+    }
+}
+
+#[test]
 fn what_it_cannot_do_it_refuses_by_name() {
     if !adapter() {
         return;

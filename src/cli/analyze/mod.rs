@@ -28,7 +28,8 @@ pub(super) struct AnalyzeArgs {
     /// Photographs, folders of them, or patterns such as 'photos/*.jpg'
     #[arg(required = true, value_name = "PHOTO")]
     photos: Vec<PathBuf>,
-    /// The folder to write report.html, report.json and the pictures into
+    /// The folder to write report.html, report.json and the pictures into; above 600 photographs the page goes on in
+    /// report-2.html and so on
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// The weights of the U-Net that outlines; without it those that come with nevus
