@@ -210,7 +210,7 @@ mod tests {
             let mut rng = Rng::new(seed, "familiar", &[at as u64]);
             let center = if *label == 0 { 2.0 } else { -2.0 };
             let row = (0..16).map(|f| {
-                let deviation = if f < 8 { 1.0 } else { 0.1 };
+                let deviation: f32 = if f < 8 { 1.0 } else { 0.1 };
                 deviation.mul_add(rng.normal(), if f == 0 { center } else { 0.0 })
             });
             row.collect()
