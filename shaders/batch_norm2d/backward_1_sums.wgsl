@@ -5,10 +5,13 @@
 //
 // inv_std is the second statistic itself, or 1 / sqrt(it + eps) where `running` says that it is a variance.
 //
+// The n samples from `first` on, of `total`: until the last ones have come, the outputs hold the sums so far.
+//
 // x, gradient g (n, c, h, w) C4, a sample every `…_stride` floats   all others (c)
 
 struct Params {
-    n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, running: u32, eps: f32,
+    n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, first: u32, total: u32,
+    running: u32, eps: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -29,6 +32,10 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     }
     var of_bias = 0.0;
     var of_weight = 0.0;
+    if p.first > 0u {
+        of_bias = dbias[c];
+        of_weight = dweight[c];
+    }
     for (var n = 0u; n < p.n; n++) {
         for (var row = 0u; row < p.h; row++) {
             var bias = 0.0;
@@ -48,5 +55,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
         inv_std = 1.0 / sqrt(inv_std + p.eps);
     }
     dbias[c] = of_bias;
-    dweight[c] = of_weight * inv_std;
+    dweight[c] = of_weight;
+    if p.first + p.n == p.total {
+        dweight[c] = of_weight * inv_std;
+    }
 }

@@ -3,12 +3,14 @@
 //
 //   part = (sum of g, sum of g (x - mean)) over the chunk
 //
+// In runs of channels, images start at the group `group` of all.
+//
 // x, gradient g (n, c, h, w) C4, a sample every `…_stride` quads   mean (c)   parts [c/4][n][chunks] of two quads
 
 {% include "common/wide" %}
 
 struct Params {
-    plane: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, first: u32, n: u32, chunks: u32,
+    plane: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, first: u32, n: u32, chunks: u32, group: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -26,7 +28,7 @@ var<workgroup> lane_values: array<f32, 8u * WG>;
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let x_start = p.x_base + wid.z * p.x_stride + wid.y * p.plane;
     let g_start = p.g_base + wid.z * p.g_stride + wid.y * p.plane;
-    let middle = from_wide(mean[wid.y]);
+    let middle = from_wide(mean[p.group + wid.y]);
     let end = min((wid.x + 1u) * CHUNK, p.plane);
     var of_bias = vec4<f32>(0.0);
     var of_weight = vec4<f32>(0.0);
@@ -46,6 +48,6 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
         for (var i = 0u; i < WG; i++) {
             sum += lane_values[lane * WG + i];
         }
-        parts[((wid.y * p.n + p.first + wid.z) * p.chunks + wid.x) * 8u + lane] = sum;
+        parts[(((p.group + wid.y) * p.n + p.first + wid.z) * p.chunks + wid.x) * 8u + lane] = sum;
     }
 }

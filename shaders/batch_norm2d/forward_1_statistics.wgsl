@@ -1,16 +1,19 @@
-// batch_norm2d / forward / 1 statistics: one invocation a channel, two passes over its pixels.
+// batch_norm2d / forward / 1 statistics: one invocation a channel, two passes over its pixels: one
+// sums them, the other (`squares` 1) their squared differences from the mean.
 //
 //   mean = sum over n, y, x of x[n, c, y, x] / count
 //   variance = sum of (x - mean)^2 / count,  inv_std = 1 / sqrt(variance + eps)
 //   new_mean = (1 - momentum) running_mean + momentum mean
 //   new_var  = (1 - momentum) running_var + momentum variance count / (count - 1)
 //
-// Sums are of differences from the channel's first pixel, and by rows and samples, so that they stay small.
+// Sums are of differences from the channel's first pixel, and by rows and samples, so that they stay small. A pass may
+// come in runs of samples: n of them from `first` on, of `total`.
 //
-// x (n, c, h, w) C4, a sample every `x_stride` floats   all others (c)
+// x (n, c, h, w) C4, a sample every `x_stride` floats   state [c] of (pivot, sum, square, -)   all others (c)
 
 struct Params {
-    n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, momentum: f32, eps: f32,
+    n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, first: u32, total: u32, squares: u32,
+    momentum: f32, eps: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -21,6 +24,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> new_var: array<f32>;
 @group(0) @binding(6) var<storage, read_write> saved_mean: array<f32>;
 @group(0) @binding(7) var<storage, read_write> saved_inv_std: array<f32>;
+@group(0) @binding(8) var<storage, read_write> state: array<f32>;
 
 const WG = 64u;
 
@@ -34,22 +38,35 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     if c >= p.c {
         return;
     }
-    let count = f32(p.n * p.h * p.w);
-    let pivot = at(0u, c, 0u, 0u);
-    var sum = 0.0;
-    for (var n = 0u; n < p.n; n++) {
-        var of_sample = 0.0;
-        for (var row = 0u; row < p.h; row++) {
-            var of_row = 0.0;
-            for (var column = 0u; column < p.w; column++) {
-                of_row += at(n, c, row, column) - pivot;
-            }
-            of_sample += of_row;
+    let count = f32(p.total * p.h * p.w);
+    if p.squares == 0u {
+        var pivot = at(0u, c, 0u, 0u);
+        var sum = 0.0;
+        if p.first > 0u {
+            pivot = state[c * 4u];
+            sum = state[c * 4u + 1u];
         }
-        sum += of_sample;
+        for (var n = 0u; n < p.n; n++) {
+            var of_sample = 0.0;
+            for (var row = 0u; row < p.h; row++) {
+                var of_row = 0.0;
+                for (var column = 0u; column < p.w; column++) {
+                    of_row += at(n, c, row, column) - pivot;
+                }
+                of_sample += of_row;
+            }
+            sum += of_sample;
+        }
+        state[c * 4u] = pivot;
+        state[c * 4u + 1u] = sum;
+        return;
     }
-    let offset = sum / count;
+    let pivot = state[c * 4u];
+    let offset = state[c * 4u + 1u] / count;
     var square = 0.0;
+    if p.first > 0u {
+        square = state[c * 4u + 2u];
+    }
     for (var n = 0u; n < p.n; n++) {
         var of_sample = 0.0;
         for (var row = 0u; row < p.h; row++) {
@@ -61,6 +78,10 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
             of_sample += of_row;
         }
         square += of_sample;
+    }
+    state[c * 4u + 2u] = square;
+    if p.first + p.n < p.total {
+        return;
     }
     let mean = pivot + offset;
     saved_mean[c] = mean;

@@ -6,12 +6,14 @@
 // A lane sums differences from its own first pixel. The lanes' means and squares are merged around lane 0's mean (Chan,
 // Golub, LeVeque 1983), so that a large mean costs no precision.
 //
+// In runs of channels, images start at the group `group` of all.
+//
 // x (n, c, h, w) C4, a sample every `x_stride` quads   parts [c/4][n][chunks] of three quads
 
 {% include "common/wide" %}
 
 struct Params {
-    plane: u32, x_base: u32, x_stride: u32, first: u32, n: u32, chunks: u32,
+    plane: u32, x_base: u32, x_stride: u32, first: u32, n: u32, chunks: u32, group: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -67,7 +69,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
             total += lane_values[(lane + 4u) * WG + i];
         }
         let all = f32(end - chunk);
-        let part = ((wid.y * p.n + p.first + wid.z) * p.chunks + wid.x) * 12u + lane;
+        let part = (((p.group + wid.y) * p.n + p.first + wid.z) * p.chunks + wid.x) * 12u + lane;
         parts[part] = pivot[lane];
         parts[part + 4u] = offset / all;
         parts[part + 8u] = max(total - offset * offset / all, 0.0);

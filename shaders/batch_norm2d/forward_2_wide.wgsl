@@ -5,12 +5,14 @@
 // `running` says that the statistics are a mean and a variance; else they are inv_std and (pivot, offset), whose sum is
 // the mean and holds more of it than one float.
 //
+// In runs of channels, images start at the group `group` of all.
+//
 // x, y (n, c, h, w) C4, a sample every `…_stride` quads   weight, bias, second (c)   means [c/4] of two quads, or (c)
 
 {% include "common/wide" %}
 
 struct Params {
-    c: u32, plane: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, eps: f32,
+    c: u32, plane: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, eps: f32, group: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -25,18 +27,19 @@ const WG = 64u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let group = p.group + wid.y;
 {% if running %}
-    let pivot = from_wide(means[wid.y]);
+    let pivot = from_wide(means[group]);
     let offset = vec4<f32>(0.0);
-    let inv_std = 1.0 / sqrt(from_wide(second[wid.y]) + p.eps);
+    let inv_std = 1.0 / sqrt(from_wide(second[group]) + p.eps);
 {% else %}
-    let pivot = from_wide(means[wid.y * 2u]);
-    let offset = from_wide(means[wid.y * 2u + 1u]);
-    let inv_std = from_wide(second[wid.y]);
+    let pivot = from_wide(means[group * 2u]);
+    let offset = from_wide(means[group * 2u + 1u]);
+    let inv_std = from_wide(second[group]);
 {% endif %}
-    let scale = inv_std * from_wide(weight[wid.y]);
-    let shift = from_wide(bias[wid.y]);
-    let inside = vec4<u32>(wid.y * 4u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.c);
+    let scale = inv_std * from_wide(weight[group]);
+    let shift = from_wide(bias[group]);
+    let inside = vec4<u32>(group * 4u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.c);
     let source = p.x_base + wid.z * p.x_stride + wid.y * p.plane;
     let result = p.y_base + wid.z * p.y_stride + wid.y * p.plane;
     let end = min((wid.x + 1u) * WG * 4u, p.plane);

@@ -5,18 +5,20 @@
 //   out[n, co, oy, ox] = bias[co] + sum over ky, kx, ci of x[n, ci, iy, ix] * weight[ky, kx, ci, co]
 //   iy = (oy * scale_y + shift_y + ky * step_y) / div_y, where that is whole and inside; ix likewise
 //
-// x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out (n, co, oh, ow) C4
+// x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out, residual (n, co, oh, ow) C4
 //
 // `broadcast` 1: the lanes are one subgroup, and each weight is loaded by one lane and broadcast; 0: every lane loads
 // every weight from the same address. `fractional` 1: div_y or div_x is above 1. `subpixel` 1: the taps do not overlap
-// (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky.
+// (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky. `residual` 1: it is added
+// to out, before relu.
 
 {% include "common/wide" %}
 
 struct Params {
     pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
     scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
-    x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32,
+    x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
+    co_first: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -24,16 +26,19 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> weight: array<Wide>;
 {% if bias %}
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<Wide>;
-{% else %}
-@group(0) @binding(3) var<storage, read_write> out: array<Wide>;
 {% endif %}
+{% if residual %}
+@group(0) @binding({{ 3 + bias }}) var<storage, read_write> residual: array<Wide>;
+{% endif %}
+@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> out: array<Wide>;
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
     let tile = wid.y * groups.x + wid.x;
-    let co0 = (wid.z % p.co_tiles) * {{ tile }}u;
+    // Where an image is written in runs of channels, the run starts at co_first, a whole tile, and out_base is that of
+    // channel 0, perhaps before the binding: the sum of both wraps around to the right place.
+    let co0 = p.co_first + (wid.z % p.co_tiles) * {{ tile }}u;
 {% if subpixel %}
     let tap = wid.z / p.co_tiles;
     let plane = p.h * p.w;
@@ -147,13 +152,20 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% for g in range(pixels) %}
     if tile * {{ lanes * pixels }}u + {{ g * lanes }}u + lane <= last {
 {% if subpixel %}
-        let to = p.out_base + n{{ g }} * p.out_stride + (oy{{ g }} * p.kh + ky) * p.ow + ox{{ g }} * p.kw + kx;
+        let place = (oy{{ g }} * p.kh + ky) * p.ow + ox{{ g }} * p.kw + kx;
 {% else %}
-        let to = p.out_base + n{{ g }} * p.out_stride + in_plane{{ g }};
+        let place = in_plane{{ g }};
+{% endif %}
+        let to = p.out_base + n{{ g }} * p.out_stride + place;
+{% if residual %}
+        let added = p.r_base + n{{ g }} * p.r_stride + place;
 {% endif %}
 {% for j in range(tile // 4) %}
         if co0 + {{ j * 4 }}u < p.co {
             var v = vec4<f32>(c{{ j * 4 }}_{{ g }}, c{{ j * 4 + 1 }}_{{ g }}, c{{ j * 4 + 2 }}_{{ g }}, c{{ j * 4 + 3 }}_{{ g }});
+{% if residual %}
+            v += from_wide(residual[added + (co0 / 4u + {{ j }}u) * out_plane]);
+{% endif %}
 {% if relu %}
             v = select(v, vec4<f32>(0.0), v < vec4<f32>(0.0));
 {% endif %}

@@ -7,7 +7,8 @@
 // shifted (n, s, h, w) C4   broad (n, b, oh, ow) C4
 // out     packed [kh][kw][s/4][b] of four s (`transposed` 0) or [kh][kw][b/4][s] of four b (1), once for each split
 //
-// Every split sums some whole samples, or some rows of one sample; which ones depends on the shapes alone.
+// Every split sums some whole samples, or some rows of one sample; which ones depends on the shapes alone. `continued`
+// 1: the samples are the next ones of a split, whose sum goes on.
 
 {% include "common/wide" %}
 
@@ -37,7 +38,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let kx = tap - ky * p.kw;
     let b0 = wid.y * {{ tile }}u;
     let b4 = (p.b + 3u) / 4u;
-    let split = wid.z;
+    let split = p.first_split + wid.z;
     let first_sample = split / p.row_splits * p.samples;
     let first_row = split % p.row_splits * p.rows;
     let end_sample = min(first_sample + p.samples, p.n);
@@ -55,6 +56,38 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     var c{{ o }}_2 = 0.0;
     var c{{ o }}_3 = 0.0;
 {% endfor %}
+    let to = wid.z * p.split_floats4;
+{% if continued %}
+    // The samples before are summed already.
+    if inside {
+{% for j in range(quads) %}
+{% if transposed %}
+        if b0 + {{ j * 4 }}u < p.b {
+            let row = to + (tap * b4 + b0 / 4u + {{ j }}u) * p.s + group * 4u;
+{% for k in range(4) %}
+            if group * 4u + {{ k }}u < p.s {
+                let v = from_wide(out[row + {{ k }}u]);
+                c{{ j * 4 }}_{{ k }} = v.x;
+                c{{ j * 4 + 1 }}_{{ k }} = v.y;
+                c{{ j * 4 + 2 }}_{{ k }} = v.z;
+                c{{ j * 4 + 3 }}_{{ k }} = v.w;
+            }
+{% endfor %}
+        }
+{% else %}
+{% for o in range(j * 4, j * 4 + 4) %}
+        if b0 + {{ o }}u < p.b {
+            let v = from_wide(out[to + (tap * p.s4 + group) * p.b + b0 + {{ o }}u]);
+            c{{ o }}_0 = v.x;
+            c{{ o }}_1 = v.y;
+            c{{ o }}_2 = v.z;
+            c{{ o }}_3 = v.w;
+        }
+{% endfor %}
+{% endif %}
+{% endfor %}
+    }
+{% endif %}
     for (var n = first_sample; n < end_sample; n++) {
         for (var y = first_row; y < end_row; y++) {
             let iy = i32(y * p.stride_y + ky * p.dil_y) - p.pad_y;
@@ -105,7 +138,6 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     if !inside {
         return;
     }
-    let to = (p.first_split + split) * p.split_floats4;
 {% if transposed %}
 {% for j in range(quads) %}
     if b0 + {{ j * 4 }}u < p.b {

@@ -3,7 +3,8 @@
 //   out[n, co, oy, ox] = bias[co] + sum over ci, ky, kx of
 //       input[n, ci, oy*stride + ky*dilation - pad, ox*stride + kx*dilation - pad] * weight[co, ci, ky, kx]
 //
-// input (n, ci, h, w) C4 is x, out (n, co, oh, ow) C4 is y; weight packed [kh][kw][ci/4][co] of four ci; bias (co)
+// input (n, ci, h, w) C4 is x, out (n, co, oh, ow) C4 is y; weight packed [kh][kw][ci/4][co] of four ci; bias (co).
+// `residual`, as out is, is added to it before relu.
 
 {% include "common/conv_direct" %}
 
@@ -11,10 +12,11 @@
 @group(0) @binding(2) var<storage, read_write> weight: array<f32>;
 {% if bias %}
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-{% else %}
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
 {% endif %}
+{% if residual %}
+@group(0) @binding({{ 3 + bias }}) var<storage, read_write> residual: array<f32>;
+{% endif %}
+@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> out: array<f32>;
 
 const WG = 64u;
 
@@ -47,6 +49,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 }
             }
         }
+{% if residual %}
+        sum += residual[p.r_base + n * p.r_stride + ((co / 4u * p.yh + oy) * p.yw + ox) * 4u + co % 4u];
+{% endif %}
 {% if relu %}
         sum = select(sum, 0.0, sum < 0.0);
 {% endif %}

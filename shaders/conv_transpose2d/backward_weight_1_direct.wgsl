@@ -29,7 +29,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let a = i / 4u / db % groups_of_a * 4u + i % 4u;
     let kx = i / 4u / db / groups_of_a % p.kw;
     let ky = i / 4u / db / groups_of_a / p.kw;
+{% if continued %}
+    // The samples before are summed already.
+    var sum = out[i];
+{% else %}
     var sum = 0.0;
+{% endif %}
     if a < da {
         for (var n = 0u; n < p.n; n++) {
             for (var oy = 0u; oy < p.yh; oy++) {

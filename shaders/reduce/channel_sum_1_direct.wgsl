@@ -20,7 +20,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     if c >= p.c {
         return;
     }
+    // The samples before `first` are summed already.
     var total = 0.0;
+    if p.first > 0u {
+        total = out[c];
+    }
     for (var n = 0u; n < p.n; n++) {
         var sum = 0.0;
         for (var i = 0u; i < p.plane; i++) {

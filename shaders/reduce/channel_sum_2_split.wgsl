@@ -1,6 +1,6 @@
 // reduce / channel_sum / 2 split: a workgroup sums four channels of one sample; each lane keeps a sum of its own.
 //
-//   out[(first + n) * 64 + lane][c] = sum over i = lane, lane + 64, … of input[n, c, i]
+//   out[n * 64 + lane][c] = sum over i = lane, lane + 64, … of input[n, c, i]
 //
 // input (n, c, h, w) C4   out [parts][c/4] of four c
 
@@ -24,5 +24,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
         sum += from_wide(input[start + i]);
     }
     let groups = (p.c + 3u) / 4u;
-    out[((p.first + wid.y) * WG + lane) * groups + wid.x] = to_wide(sum);
+    out[(wid.y * WG + lane) * groups + wid.x] = to_wide(sum);
 }

@@ -23,7 +23,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     if group >= groups {
         return;
     }
+    // The samples before `first` are summed already.
     var sum = vec4<f32>(0.0);
+    for (var k = 0u; k < 4u; k++) {
+        if p.first > 0u && group * 4u + k < p.c {
+            sum[k] = out[group * 4u + k];
+        }
+    }
     for (var part = 0u; part < p.parts; part++) {
         sum += from_wide(input[part * groups + group]);
     }

@@ -3,6 +3,7 @@
 //! Results go to stdout, messages to stderr. The exit code is 0 where everything went well, 1 where something failed,
 //! 2 for wrong usage.
 
+mod analyze;
 mod bench;
 mod check;
 mod classes;
@@ -11,6 +12,7 @@ mod context;
 mod data;
 mod devices;
 mod eval;
+mod familiar;
 mod generate;
 mod model;
 mod photos;
@@ -48,6 +50,8 @@ enum Command {
     /// Looks at data sets, splits them, draws synthetic ones
     #[command(subcommand)]
     Data(data::DataCommand),
+    /// Outlines, measures, classifies and explains the lesions on photographs, on one page
+    Analyze(analyze::AnalyzeArgs),
     /// Outlines the lesions on photographs
     Segment(segment::SegmentArgs),
     /// Says what the lesions on photographs are, each class with its probability
@@ -80,6 +84,7 @@ impl Command {
             Self::Eval(command) => eval::run(command, context),
             Self::Bench(command) => bench::run(command, context),
             Self::Check(args) => check::run(args, context),
+            Self::Analyze(args) => analyze::run(args, context),
             Self::Segment(args) => segment::run(args, context),
             Self::Classify(args) => classify::run(args, context),
             Self::Weights(command) => weights::run(command, context),

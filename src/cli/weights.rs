@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::Context;
+use super::familiar::{self, FamiliarArgs};
 use super::table::table;
 use crate::error::{Error, Result};
 use crate::models::weights::{Diff, Precision, TensorSummary, Weights, diff};
@@ -22,6 +23,8 @@ pub(super) enum WeightsCommand {
     Convert(ConvertArgs),
     /// Says what differs between two files; the exit code is 1 where something does
     Diff(DiffArgs),
+    /// Adds to a classifier's weights what tells photographs that are unlike those it was trained on
+    Familiar(FamiliarArgs),
 }
 
 #[derive(Debug, Args)]
@@ -65,6 +68,7 @@ pub(super) fn run(command: &WeightsCommand, context: &Context) -> Result<ExitCod
         WeightsCommand::Inspect(args) => inspect(args, context),
         WeightsCommand::Convert(args) => convert(args, context),
         WeightsCommand::Diff(args) => compare(args, context),
+        WeightsCommand::Familiar(args) => familiar::run(args, context),
     }
 }
 

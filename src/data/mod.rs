@@ -27,6 +27,7 @@ pub mod image;
 mod image_tests;
 mod jpeg;
 pub mod loader;
+pub mod measure;
 pub mod phantom;
 pub mod resize;
 #[cfg(test)]

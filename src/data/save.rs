@@ -1,6 +1,5 @@
-//! Files that are either whole or not there: written beside their place, then renamed.
+//! Images into files that are either whole or not there.
 
-use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use ::image::codecs::jpeg::JpegEncoder;
@@ -8,36 +7,7 @@ use ::image::{ExtendedColorType, GrayImage, ImageEncoder, RgbImage, codecs::png:
 
 use crate::error::{Error, Result};
 
-/// Writes a file through `fill`; where that fails, or the process ends, what stood at `path` stays as it was.
-pub fn write_atomic<F>(path: impl AsRef<Path>, fill: F) -> Result<()>
-where
-    F: FnOnce(&mut dyn Write) -> Result<()>,
-{
-    let path = path.as_ref();
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let file = tempfile::Builder::new().prefix(".nevus-").tempfile_in(folder).map_err(Error::io(path))?;
-    let mut writer = BufWriter::new(file);
-    fill(&mut writer)?;
-    let file = writer.into_inner().map_err(|e| Error::io(path)(e.into_error()))?;
-    allow_reading(file.as_file()).map_err(Error::io(path))?;
-    file.persist(path).map_err(|e| Error::io(path)(e.error))?;
-    Ok(())
-}
-
-/// Temporary files are made for their owner alone; a result is for everyone the folder is for.
-#[cfg(unix)]
-fn allow_reading(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn allow_reading(_: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
-}
+pub use crate::models::durable::write_atomic;
 
 /// Writes a colour image as PNG.
 pub fn write_png(path: impl AsRef<Path>, image: &RgbImage) -> Result<()> {
@@ -73,20 +43,6 @@ fn unwritten(path: &Path, error: ::image::ImageError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_other() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.txt");
-        write_atomic(&path, |out| out.write_all(b"old").map_err(Error::io(&path))).unwrap();
-        let failed = write_atomic(&path, |out| {
-            out.write_all(b"half").map_err(Error::io(&path))?;
-            Err(Error::Cancelled)
-        });
-        assert!(matches!(failed, Err(Error::Cancelled)));
-        assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
 
     #[test]
     fn a_missing_folder_is_named() {

@@ -267,6 +267,12 @@ impl Graph {
         &self.effects
     }
 
+    /// The graph without its changes of slabs: a plan of it computes values and leaves every parameter as it is.
+    #[must_use]
+    pub fn without_effects(&self) -> Self {
+        Self { effects: Vec::new(), ..self.clone() }
+    }
+
     /// Where every parameter stands in the slabs.
     #[must_use]
     pub fn param_table(&self) -> ParamTable {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 
@@ -48,6 +49,20 @@ pub trait Op: Debug + Any + Send + Sync {
     /// What of its inputs its output is, for an op that only moves channels; `None` for one that computes.
     fn view(&self, inputs: &[&[usize]]) -> Option<View> {
         let _ = inputs;
+        None
+    }
+
+    /// For an op whose only output is linear in its input 1, with its input 2, where there is one, added to each channel:
+    /// the dimension of input 1 that is the output's channels.
+    fn weight_channels(&self) -> Option<usize> {
+        None
+    }
+
+    /// For an op that scales and shifts each channel of its first input by numbers that its other inputs give: the op
+    /// that does this to a weight, whose dimension `channels` it scales, and a bias instead. That op reads the weight,
+    /// the bias where there is one, and this op's other inputs, and gives weight and bias.
+    fn fold(&self, channels: usize) -> Option<Arc<dyn Op>> {
+        let _ = channels;
         None
     }
 

@@ -1,4 +1,5 @@
-//! Files that survive a kill and a loss of power: written beside their place, flushed to the disk, then renamed.
+//! Files that are either whole or not there: written beside their place, then renamed. The durable ones survive a loss
+//! of power besides: they are flushed to the disk first.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -8,21 +9,41 @@ use crate::error::{Error, Result};
 /// What the names of unfinished files begin with.
 pub(crate) const UNFINISHED: &str = ".nevus-";
 
-/// Writes a file through `fill`; where that fails, or the process ends, what stood at `path` stays as it was. On
-/// return the new content and its name are on the disk.
+/// Writes a file through `fill`; where that fails, or the process ends, what stood at `path` stays as it was.
+///
+/// # Errors
+/// Those of `fill`, and [`Error::Io`].
+pub fn write_atomic<F>(path: impl AsRef<Path>, fill: F) -> Result<()>
+where
+    F: FnOnce(&mut dyn Write) -> Result<()>,
+{
+    write(path.as_ref(), false, fill)
+}
+
+/// [`write_atomic`] whose content and name are on the disk when it returns.
 pub(crate) fn write_durable<F>(path: &Path, fill: F) -> Result<()>
 where
     F: FnOnce(&mut dyn Write) -> Result<()>,
 {
+    write(path, true, fill)?;
     let folder = folder_of(path);
-    let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(Error::io(path))?;
+    sync_folder(folder).map_err(Error::io(folder))
+}
+
+fn write<F>(path: &Path, flush: bool, fill: F) -> Result<()>
+where
+    F: FnOnce(&mut dyn Write) -> Result<()>,
+{
+    let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder_of(path)).map_err(Error::io(path))?;
     let mut writer = BufWriter::with_capacity(1 << 18, file);
     fill(&mut writer)?;
     let file = writer.into_inner().map_err(|e| Error::io(path)(e.into_error()))?;
     allow_reading(file.as_file()).map_err(Error::io(path))?;
-    file.as_file().sync_all().map_err(Error::io(path))?;
+    if flush {
+        file.as_file().sync_all().map_err(Error::io(path))?;
+    }
     file.persist(path).map_err(|e| Error::io(path)(e.error))?;
-    sync_folder(folder).map_err(Error::io(folder))
+    Ok(())
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -67,11 +88,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.bin");
         write_durable(&path, |out| out.write_all(b"old").map_err(Error::io(&path))).unwrap();
-        let failed = write_durable(&path, |out| {
+        let failing = |out: &mut dyn Write| {
             out.write_all(b"half").map_err(Error::io(&path))?;
             Err(Error::Cancelled)
-        });
-        assert!(matches!(failed, Err(Error::Cancelled)));
+        };
+        for failed in [write_durable(&path, failing), write_atomic(&path, failing)] {
+            assert!(matches!(failed, Err(Error::Cancelled)));
+        }
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -9,7 +9,10 @@ use crate::graph::{Layout, Op};
 use super::Epilogue;
 
 /// Floats between two possible starts of a binding: 256 bytes.
-const ALIGNMENT: usize = 64;
+pub(super) const ALIGNMENT: usize = 64;
+
+/// Floats by which such a start, and a whole number of quads, can lengthen a binding.
+pub(super) const SLACK: usize = ALIGNMENT + 4;
 
 /// A value as one call sees it.
 #[derive(Debug, Clone)]
@@ -18,7 +21,7 @@ pub struct Operand {
     pub shape: Vec<usize>,
     /// How it lies in memory.
     pub layout: Layout,
-    /// Where it is a range of the channels of a larger C4 value: that value's channels, and the first of the range.
+    /// Where it is a range of the channels of a larger image: that image's channels, and the first of the range.
     pub within: Option<(usize, usize)>,
 }
 
@@ -49,9 +52,18 @@ impl Operand {
     #[must_use]
     pub fn stride(&self) -> usize {
         match (self.within, self.shape.as_slice()) {
+            (Some((channels, _)), &[_, _, h, w]) if self.layout == Layout::Plain => channels * h * w,
             (Some((channels, _)), &[_, _, h, w]) => channels.next_multiple_of(4) * h * w,
             _ => self.sample(),
         }
+    }
+
+    /// The most floats that a binding of one sample can take: it starts at a multiple of 256 bytes.
+    #[must_use]
+    pub fn span(&self) -> usize {
+        let whole = |floats: usize| floats.is_multiple_of(ALIGNMENT);
+        let slack = if whole(self.base()) && whole(self.stride()) { 0 } else { SLACK };
+        self.sample().next_multiple_of(4) + slack
     }
 
     /// Floats of its buffer range: the whole of a larger value it is a part of.
@@ -151,7 +163,7 @@ pub struct Lowered {
 pub struct Call<'a> {
     /// The op with its parameters.
     pub op: &'a dyn Op,
-    /// What it reads.
+    /// What it reads: the op's inputs, then what the epilogue adds.
     pub inputs: &'a [Operand],
     /// What it writes.
     pub outputs: &'a [Operand],
@@ -173,6 +185,18 @@ impl Call<'_> {
             Slot::Output(at) => &self.outputs[at],
             Slot::Workspace(_) => panic!("a workspace is no operand"),
         }
+    }
+
+    /// The inputs of the op itself, without what the epilogue adds.
+    #[must_use]
+    pub fn own_inputs(&self) -> &[Operand] {
+        &self.inputs[..self.inputs.len() - usize::from(self.residual().is_some())]
+    }
+
+    /// What the epilogue adds to the output, where it adds something.
+    #[must_use]
+    pub fn residual(&self) -> Option<Slot> {
+        self.epilogue.filter(|epilogue| epilogue.adds()).map(|_| Slot::Input(self.inputs.len() - 1))
     }
 
     /// The whole of an operand in one binding.
@@ -205,7 +229,9 @@ impl Call<'_> {
                     self.op.kernel(),
                     self.caps.max_binding
                 ),
-                hint: "a smaller --size or --batch; a batch is cut by itself where no sum runs over it".into(),
+                hint: "a smaller --size; batches are cut by themselves, and images too large by channels where the \
+                       kernel allows it"
+                    .into(),
             }),
         }
     }
@@ -233,11 +259,9 @@ impl Call<'_> {
         let mut most = n;
         for &slot in slots {
             let operand = self.operand(slot);
-            let spare = operand.sample() + ALIGNMENT + 4;
-            self.check(operand.sample())?;
-            let more = limit.saturating_sub(spare) / operand.stride().max(1);
             if operand.floats() > limit {
-                most = most.min(1 + more);
+                self.check(operand.span())?;
+                most = most.min(1 + (limit - operand.span()) / operand.stride().max(1));
             }
         }
         let mut runs = Vec::with_capacity(n.div_ceil(most));
@@ -253,7 +277,7 @@ impl Call<'_> {
     #[must_use]
     pub fn flops(&self) -> u64 {
         let shapes = |operands: &[Operand]| operands.iter().map(|o| o.shape.clone()).collect::<Vec<_>>();
-        let (inputs, outputs) = (shapes(self.inputs), shapes(self.outputs));
+        let (inputs, outputs) = (shapes(self.own_inputs()), shapes(self.outputs));
         let inputs: Vec<&[usize]> = inputs.iter().map(Vec::as_slice).collect();
         let outputs: Vec<&[usize]> = outputs.iter().map(Vec::as_slice).collect();
         self.op.flops(&inputs, &outputs)

@@ -3,9 +3,10 @@
 //! convolution's output), `y` the other; a transposed convolution's forward is the data gradient, and the other way
 //! round.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 
+use super::call::ALIGNMENT;
 use super::{Binding, Call, Epilogue, Launch, Lowered, ShaderInfo, Slot, fold};
 
 gpu_params! {
@@ -13,7 +14,7 @@ gpu_params! {
     pub struct DirectParams {
         n: u32, cx: u32, cy: u32, xh: u32, xw: u32, yh: u32, yw: u32, kh: u32, kw: u32,
         stride_y: u32, stride_x: u32, pad_y: u32, pad_x: u32, dil_y: u32, dil_x: u32,
-        x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, len: u32,
+        x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, len: u32, r_base: u32, r_stride: u32,
     }
 }
 
@@ -22,7 +23,8 @@ gpu_params! {
     pub struct GatherParams {
         pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
         scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
-        x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32,
+        x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
+        co_first: u32,
     }
 }
 
@@ -43,7 +45,7 @@ gpu_params! {
 
 gpu_params! {
     /// The uniform block of `conv2d/sum_splits`.
-    pub struct SumParams { len4: u32, splits: u32 }
+    pub struct SumParams { len4: u32, splits: u32, stride4: u32, continued: u32 }
 }
 
 /// The shader that exchanges a weight's channel dimensions.
@@ -85,12 +87,18 @@ pub enum Side {
 }
 
 fn vars(launch: Launch, call: &Call<'_>, bias: bool) -> Launch {
-    launch.var("bias", bias).var("relu", call.epilogue == Some(Epilogue::Relu))
+    let launch = launch.var("bias", bias).var("relu", call.epilogue.is_some_and(Epilogue::relu));
+    launch.var("residual", call.residual().is_some())
 }
 
 /// The bindings' slots: image, weight, perhaps bias.
 fn bias_slot(call: &Call<'_>) -> Result<Option<Binding>> {
-    (call.inputs.len() > 2).then(|| call.whole(Slot::Input(2))).transpose()
+    (call.own_inputs().len() > 2).then(|| call.whole(Slot::Input(2))).transpose()
+}
+
+/// The images of a call that writes one: what it reads, what it writes, and what its epilogue adds.
+fn images(call: &Call<'_>) -> Vec<Slot> {
+    [Slot::Input(0), Slot::Output(0)].into_iter().chain(call.residual()).collect()
 }
 
 /// One invocation an element of the written side.
@@ -98,18 +106,20 @@ fn bias_slot(call: &Call<'_>) -> Result<Option<Binding>> {
 /// # Errors
 /// [`Error::Plan`] where a weight or one image passes the adapter's limit.
 pub fn direct(call: &Call<'_>, shader: &'static str, geometry: &Geometry, writes: Side) -> Result<Lowered> {
-    let slots = [Slot::Input(0), Slot::Output(0)];
     let weight = call.whole(Slot::Input(1))?;
     let bias = bias_slot(call)?;
     let mut lowered = Lowered::default();
-    for batch in call.batches(&slots)? {
-        let [from, to] = slots.map(|slot| call.window(slot, &batch));
+    for batch in call.batches(&images(call))? {
+        let [from, to] = [Slot::Input(0), Slot::Output(0)].map(|slot| call.window(slot, &batch));
+        let residual = call.residual().map(|slot| call.window(slot, &batch));
         let (x, y) = if writes == Side::Y { (from, to) } else { (to, from) };
         let g = geometry;
         let len = batch.len() * call.outputs[0].sample();
-        let params = direct_params(g, batch.len(), [x.base, x.stride, y.base, y.stride], len);
+        let mut params = direct_params(g, batch.len(), [x.base, x.stride, y.base, y.stride], len);
+        (params.r_base, params.r_stride) = residual.map_or((0, 0), |window| (window.base, window.stride));
         let mut bindings = vec![from.binding, weight];
         bindings.extend(bias);
+        bindings.extend(residual.map(|window| window.binding));
         bindings.push(to.binding);
         let [gx, gy] = fold(len.div_ceil(WG));
         let launch = Launch::new(shader, &params, bindings, [gx, gy, 1]).work(flops(g, batch.len()) * 8);
@@ -118,10 +128,10 @@ pub fn direct(call: &Call<'_>, shader: &'static str, geometry: &Geometry, writes
     Ok(lowered)
 }
 
-/// One invocation an element of the weight's gradient; x and y are the first two inputs in the order of `x_first`.
+/// One invocation an element of the weight's gradient; where the batch is cut, its sum goes on from run to run.
 ///
 /// # Errors
-/// [`Error::Plan`] where an operand passes the adapter's limit.
+/// [`Error::Plan`] where the weight or one image passes the adapter's limit.
 pub fn direct_weight(
     call: &Call<'_>,
     shader: &'static str,
@@ -129,16 +139,17 @@ pub fn direct_weight(
     x_slot: Slot,
     y_slot: Slot,
 ) -> Result<Lowered> {
-    let all = 0..g.n;
-    let (x, y) = (call.window(x_slot, &all), call.window(y_slot, &all));
-    call.check(x.binding.len)?;
-    call.check(y.binding.len)?;
     let len = call.outputs[0].floats();
-    let params = direct_params(g, g.n, [x.base, x.stride, y.base, y.stride], len);
     let [gx, gy] = fold(len.div_ceil(WG));
-    let bindings = vec![x.binding, y.binding, call.whole(Slot::Output(0))?];
-    let launch = Launch::new(shader, &params, bindings, [gx, gy, 1]).work(flops(g, g.n) * 8);
-    Ok(Lowered { workspaces: vec![], launches: vec![launch] })
+    let mut lowered = Lowered::default();
+    for batch in call.batches(&[x_slot, y_slot])? {
+        let (x, y) = (call.window(x_slot, &batch), call.window(y_slot, &batch));
+        let params = direct_params(g, batch.len(), [x.base, x.stride, y.base, y.stride], len);
+        let bindings = vec![x.binding, y.binding, call.whole(Slot::Output(0))?];
+        let launch = Launch::new(shader, &params, bindings, [gx, gy, 1]).work(flops(g, batch.len()) * 8);
+        lowered.launches.push(launch.var("continued", batch.start > 0));
+    }
+    Ok(lowered)
 }
 
 fn direct_params(g: &Geometry, n: usize, [x_base, x_stride, y_base, y_stride]: [u32; 4], len: usize) -> DirectParams {
@@ -165,6 +176,8 @@ fn direct_params(g: &Geometry, n: usize, [x_base, x_stride, y_base, y_stride]: [
         y_base,
         y_stride,
         len: len as u32,
+        r_base: 0,
+        r_stride: 0,
     }
 }
 
@@ -227,7 +240,6 @@ pub fn gather(
     broadcast: bool,
     subpixel: bool,
 ) -> Result<Lowered> {
-    let slots = [Slot::Input(0), Slot::Output(0)];
     let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
     let mut lowered = Lowered::default();
     // The GEMM reads weights by four of the channels it sums over.
@@ -249,47 +261,64 @@ pub fn gather(
     };
     let bias = bias_slot(call)?;
     let tile = Tile::new(to[0], broadcast);
-    let co_tiles = to[0].div_ceil(tile.channels);
+    let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.residual()).collect();
     let step = |axis: usize| g.dilation[axis] as i32;
     let pad = |axis: usize| g.padding[axis] as i32;
-    for batch in call.batches(&slots)? {
-        let [source, target] = slots.map(|slot| call.window(slot, &batch));
-        let pixels = batch.len() * if subpixel { from[1] * from[2] } else { to[1] * to[2] };
-        let forward = writes == Side::Y;
-        let params = GatherParams {
-            pixels: pixels as u32,
-            ci4: from[0].div_ceil(4) as u32,
-            co: to[0] as u32,
-            h: from[1] as u32,
-            w: from[2] as u32,
-            oh: to[1] as u32,
-            ow: to[2] as u32,
-            kh: g.kernel[0] as u32,
-            kw: g.kernel[1] as u32,
-            scale_y: if forward { g.stride[0] as u32 } else { 1 },
-            scale_x: if forward { g.stride[1] as u32 } else { 1 },
-            shift_y: if forward { -pad(0) } else { pad(0) },
-            shift_x: if forward { -pad(1) } else { pad(1) },
-            step_y: if forward { step(0) } else { -step(0) },
-            step_x: if forward { step(1) } else { -step(1) },
-            div_y: if forward { 1 } else { g.stride[0] as i32 },
-            div_x: if forward { 1 } else { g.stride[1] as i32 },
-            x_base: source.base / 4,
-            x_stride: source.stride / 4,
-            out_base: target.base / 4,
-            out_stride: target.stride / 4,
-            co_tiles: co_tiles as u32,
-        };
-        let mut bindings = vec![source.binding, weight];
-        bindings.extend(bias);
-        bindings.push(target.binding);
-        let [gx, gy] = fold(pixels.div_ceil(tile.lanes * tile.pixels));
-        let layers = co_tiles * if subpixel { taps } else { 1 };
-        let launch = Launch::new(shader, &params, bindings, [gx, gy, layers as u32]).work(flops(g, batch.len()));
-        let fractional = !forward && !subpixel && g.stride != [1, 1];
-        let launch = tile.vars(vars(launch, call, bias.is_some()), call);
-        let launch = launch.var("fractional", fractional).var("subpixel", subpixel);
-        lowered.launches.push(launch.var("pixels", tile.pixels as i64));
+    // Where one image is too large, its channels are written in runs of whole tiles.
+    for channels in call.channel_runs(&written, tile.channels)? {
+        let co_tiles = channels.len().div_ceil(tile.channels);
+        // Channels are counted from the first of all, windows start at the first of the run.
+        let skipped = (channels.start / 4 * to[1] * to[2]) as u32;
+        let launches = call.on_channels(&written, &channels, |part| {
+            let mut launches = Vec::new();
+            for batch in part.batches(&images(part))? {
+                let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| part.window(slot, &batch));
+                let residual = part.residual().map(|slot| part.window(slot, &batch));
+                let pixels = batch.len() * if subpixel { from[1] * from[2] } else { to[1] * to[2] };
+                let forward = writes == Side::Y;
+                let params = GatherParams {
+                    pixels: pixels as u32,
+                    ci4: from[0].div_ceil(4) as u32,
+                    co: to[0] as u32,
+                    h: from[1] as u32,
+                    w: from[2] as u32,
+                    oh: to[1] as u32,
+                    ow: to[2] as u32,
+                    kh: g.kernel[0] as u32,
+                    kw: g.kernel[1] as u32,
+                    scale_y: if forward { g.stride[0] as u32 } else { 1 },
+                    scale_x: if forward { g.stride[1] as u32 } else { 1 },
+                    shift_y: if forward { -pad(0) } else { pad(0) },
+                    shift_x: if forward { -pad(1) } else { pad(1) },
+                    step_y: if forward { step(0) } else { -step(0) },
+                    step_x: if forward { step(1) } else { -step(1) },
+                    div_y: if forward { 1 } else { g.stride[0] as i32 },
+                    div_x: if forward { 1 } else { g.stride[1] as i32 },
+                    x_base: source.base / 4,
+                    x_stride: source.stride / 4,
+                    out_base: (target.base / 4).wrapping_sub(skipped),
+                    out_stride: target.stride / 4,
+                    co_tiles: co_tiles as u32,
+                    r_base: residual.map_or(0, |window| (window.base / 4).wrapping_sub(skipped)),
+                    r_stride: residual.map_or(0, |window| window.stride / 4),
+                    co_first: channels.start as u32,
+                };
+                let mut bindings = vec![source.binding, weight];
+                bindings.extend(bias);
+                bindings.extend(residual.map(|window| window.binding));
+                bindings.push(target.binding);
+                let [gx, gy] = fold(pixels.div_ceil(tile.lanes * tile.pixels));
+                let layers = co_tiles * if subpixel { taps } else { 1 };
+                let launch = Launch::new(shader, &params, bindings, [gx, gy, layers as u32])
+                    .work(flops(g, batch.len()) * channels.len() as u64 / to[0] as u64);
+                let fractional = !forward && !subpixel && g.stride != [1, 1];
+                let launch = tile.vars(vars(launch, call, bias.is_some()), call);
+                let launch = launch.var("fractional", fractional).var("subpixel", subpixel);
+                launches.push(launch.var("pixels", tile.pixels as i64));
+            }
+            Ok(launches)
+        })?;
+        lowered.launches.extend(launches);
     }
     Ok(lowered)
 }
@@ -319,7 +348,7 @@ impl Split {
 /// The GEMM over all pixels that gives the weight's gradient.
 ///
 /// # Errors
-/// [`Error::Plan`] where the samples of one split pass the adapter's limit.
+/// [`Error::Plan`] where one sample or the weight passes the adapter's limit.
 pub fn weight_gradient(
     call: &Call<'_>,
     shader: &'static str,
@@ -334,19 +363,18 @@ pub fn weight_gradient(
     let split = Split::new(tiles[0] * tiles[1], g.n, g.y[1]);
     let floats = call.outputs[0].floats();
     let mut lowered = Lowered::default();
-    let split_bytes = split.count * floats;
-    call.check(split_bytes)?;
     let partial = split.count > 1;
+    // Partial results start where a binding can.
+    let each = if partial { floats.next_multiple_of(ALIGNMENT) } else { floats };
+    call.check(each)?;
     if partial {
-        lowered.workspaces.push(split_bytes);
+        lowered.workspaces.push(split.count * each);
     }
-    // Cut only between splits, so that every split's sum stays what it is.
-    for batch in aligned_batches(call, [x_slot, y_slot], split.samples)? {
-        let (x, y) = (call.window(x_slot, &batch), call.window(y_slot, &batch));
-        let first = batch.start / split.samples * split.row_splits;
-        let count = batch.len().div_ceil(split.samples) * split.row_splits;
+    for run in split.runs(call, [x_slot, y_slot], each)? {
+        let batch = &run.samples;
+        let (x, y) = (call.window(x_slot, batch), call.window(y_slot, batch));
         let out = match partial {
-            true => call.workspace(0, 0, split_bytes),
+            true => call.workspace(0, run.splits.start * each, run.splits.len() * each),
             false => call.whole(Slot::Output(0))?,
         };
         let params = WeightParams {
@@ -373,40 +401,85 @@ pub fn weight_gradient(
             samples: split.samples as u32,
             rows: split.rows as u32,
             row_splits: split.row_splits as u32,
-            split_floats4: (floats / 4) as u32,
-            first_split: first as u32,
+            split_floats4: (each / 4) as u32,
+            first_split: run.first as u32,
         };
-        let workgroups = [tiles[0] as u32, tiles[1] as u32, count as u32];
+        let workgroups = [tiles[0] as u32, tiles[1] as u32, run.splits.len() as u32];
         let launch = Launch::new(shader, &params, vec![x.binding, y.binding, out], workgroups);
-        let launch = tile.vars(launch.work(flops(g, batch.len())), call);
+        let launch = tile.vars(launch.work(flops(g, batch.len())), call).var("continued", run.continued);
         lowered.launches.push(launch.var("transposed", g.weight_outer_y));
     }
     if partial {
-        let params = SumParams { len4: (floats / 4) as u32, splits: split.count as u32 };
-        let [gx, gy] = fold((floats / 4).div_ceil(WG));
-        let bindings = vec![call.workspace(0, 0, split_bytes), call.whole(Slot::Output(0))?];
-        let launch = Launch::new(SUM.path, &params, bindings, [gx, gy, 1]);
-        lowered.launches.push(launch.var("wide_u64", call.caps.wide_as_u64));
+        let most = usize::try_from(call.caps.max_binding / 4).unwrap_or(usize::MAX) / each;
+        for first in (0..split.count).step_by(most) {
+            let splits = most.min(split.count - first);
+            let params = SumParams {
+                len4: (floats / 4) as u32,
+                splits: splits as u32,
+                stride4: (each / 4) as u32,
+                continued: u32::from(first > 0),
+            };
+            let [gx, gy] = fold((floats / 4).div_ceil(WG));
+            let bindings = vec![call.workspace(0, first * each, splits * each), call.whole(Slot::Output(0))?];
+            let launch = Launch::new(SUM.path, &params, bindings, [gx, gy, 1]);
+            lowered.launches.push(launch.var("wide_u64", call.caps.wide_as_u64));
+        }
     }
     Ok(lowered)
 }
 
-fn aligned_batches(call: &Call<'_>, slots: [Slot; 2], samples: usize) -> Result<Vec<std::ops::Range<usize>>> {
-    let runs = call.batches(&slots)?;
-    let n = runs.last().map_or(0, |run| run.end);
-    let most = runs.first().map_or(n, ExactSizeIterator::len);
-    if most == n {
-        return Ok(runs);
+/// What one dispatch sums.
+struct Run {
+    samples: std::ops::Range<usize>,
+    /// Into which splits of all.
+    splits: std::ops::Range<usize>,
+    /// The first of them, counted from the first of its samples.
+    first: usize,
+    /// Whether the split was begun by the dispatch before.
+    continued: bool,
+}
+
+impl Split {
+    /// The dispatches of the images that the adapter can bind, and of partial results of `each` floats. Every split's
+    /// sum stays what it is: cut between splits, or else carried on in the order of the samples.
+    fn runs(&self, call: &Call<'_>, slots: [Slot; 2], each: usize) -> Result<Vec<Run>> {
+        let batches = call.batches(&slots)?;
+        let n = batches.last().map_or(0, |run| run.end);
+        let most = batches.first().map_or(n, ExactSizeIterator::len);
+        let bound = usize::try_from(call.caps.max_binding / 4).unwrap_or(usize::MAX) / each;
+        let whole = (most / self.samples).min(bound / self.row_splits) * self.samples;
+        if whole > 0 {
+            let run = |at: usize| {
+                let samples = at..(at + whole).min(n);
+                let first = at / self.samples * self.row_splits;
+                let splits = first..first + samples.len().div_ceil(self.samples) * self.row_splits;
+                Run { samples, splits, first: 0, continued: false }
+            };
+            return Ok((0..n).step_by(whole).map(run).collect());
+        }
+        let mut runs = Vec::new();
+        if self.row_splits > 1 {
+            for sample in 0..n {
+                for first in (0..self.row_splits).step_by(bound) {
+                    let end = (first + bound).min(self.row_splits);
+                    let at = sample * self.row_splits;
+                    runs.push(Run {
+                        samples: sample..sample + 1,
+                        splits: at + first..at + end,
+                        first,
+                        continued: false,
+                    });
+                }
+            }
+            return Ok(runs);
+        }
+        for split in 0..self.count {
+            let (start, end) = (split * self.samples, ((split + 1) * self.samples).min(n));
+            for at in (start..end).step_by(most) {
+                let samples = at..(at + most).min(end);
+                runs.push(Run { samples, splits: split..split + 1, first: 0, continued: at > start });
+            }
+        }
+        Ok(runs)
     }
-    let most = most / samples * samples;
-    if most == 0 {
-        return Err(Error::Plan {
-            message: format!(
-                "{}: {samples} samples of one partial sum pass the adapter's binding limit",
-                call.op.kernel()
-            ),
-            hint: "a smaller --size, or --micro-batch".into(),
-        });
-    }
-    Ok((0..n).step_by(most).map(|at| at..(at + most).min(n)).collect())
 }

@@ -5,7 +5,7 @@ use crate::gpu::{Bind, Buffer, Dispatch, Gpu, Sequence};
 use crate::graph::{Layout, Op};
 use crate::tensor::Tensor;
 
-use super::cases::{Case, Draw};
+use super::cases::{Case, Draw, Input};
 use super::compare;
 use super::{Array, Binding, Call, Epilogue, Kernel, Lowered, Operand, Slot, Version};
 
@@ -26,7 +26,8 @@ pub struct Prepared {
 /// Operands in, operands out, and the dispatches of a call.
 pub type LoweredCall = (Vec<Operand>, Vec<Operand>, Lowered);
 
-/// The dispatches of a call of `version`, or why the version cannot run it.
+/// The dispatches of a call of `version`, or why the version cannot run it. What an epilogue adds follows the inputs
+/// that are returned.
 ///
 /// # Errors
 /// Those of the version's lowering.
@@ -48,14 +49,18 @@ pub fn lower(
         return Ok(Err("does not take these shapes".into()));
     };
     let operand = |(shape, &layout): (&&[usize], &Layout)| Operand { shape: shape.to_vec(), layout, within: None };
-    let inputs: Vec<Operand> = inputs.iter().zip(&layouts.inputs).map(operand).collect();
+    let mut inputs: Vec<Operand> = inputs.iter().zip(&layouts.inputs).map(operand).collect();
     let outputs: Vec<Operand> = output_shapes.iter().zip(&layouts.outputs).map(operand).collect();
+    if epilogue.is_some_and(Epilogue::adds) {
+        inputs.push(outputs[0].clone());
+    }
     let call = Call { op, inputs: &inputs, outputs: &outputs, epilogue, caps };
     let lowered = (version.lower)(&call)?;
     Ok(Ok((inputs, outputs, lowered)))
 }
 
-/// Prepares a call on the device; `Err` inside `Ok` says why the version cannot run it here.
+/// Prepares a call on the device; `Err` inside `Ok` says why the version cannot run it here. `tensors` are the op's
+/// inputs, then what the epilogue adds.
 ///
 /// # Errors
 /// [`Error::Shader`], [`Error::OutOfMemory`] and the like.
@@ -66,7 +71,8 @@ pub fn prepare(
     tensors: &[Tensor],
     epilogue: Option<Epilogue>,
 ) -> Result<Result<Prepared, String>> {
-    let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
+    let own = tensors.len() - usize::from(epilogue.is_some_and(Epilogue::adds));
+    let shapes: Vec<&[usize]> = tensors[..own].iter().map(Tensor::shape).collect();
     let (inputs, outputs, lowered) = match lower(version, op, &shapes, gpu.caps(), epilogue)? {
         Ok(ready) => ready,
         Err(why) => return Ok(Err(why)),
@@ -163,22 +169,60 @@ pub enum Outcome {
 }
 
 /// Runs `case` by `version` and compares every output with the twin: exactly where `exact`, else within the kernel's
-/// tolerance; two runs must give the same bits.
+/// tolerance, and then also with one of the epilogues that the kernel carries; two runs must give the same bits.
 ///
 /// # Errors
 /// [`Error::Mismatch`] that names the case, the version, and the place of the worst element.
 pub fn check(gpu: &Gpu, kernel: &Kernel, version: &Version, case: &Case, exact: bool) -> Result<Outcome> {
+    let plain = check_with(gpu, kernel, version, case, exact, None)?;
+    // Each epilogue is a pipeline of its own, which takes time to compile: the cases take them by turns.
+    let turn: usize = case.inputs.iter().flat_map(|input| &input.shape).sum();
+    let epilogue = kernel.epilogues.get(turn % kernel.epilogues.len().max(1));
+    match (plain, epilogue) {
+        (Outcome::Passed(error), Some(&epilogue)) if !exact => {
+            match check_with(gpu, kernel, version, case, exact, Some(epilogue))? {
+                Outcome::Passed(other) => Ok(Outcome::Passed(error.max(other))),
+                skipped @ Outcome::Skipped(_) => Ok(skipped),
+            }
+        }
+        (plain, _) => Ok(plain),
+    }
+}
+
+/// What the epilogue makes of the twin's first output.
+fn finish(epilogue: Epilogue, output: &mut Array<f64>, residual: Option<&Array<f64>>) {
+    for (at, value) in output.data.iter_mut().enumerate() {
+        *value += residual.map_or(0.0, |residual| residual.data[at]);
+        if epilogue.relu() {
+            *value = value.max(0.0);
+        }
+    }
+}
+
+fn check_with(
+    gpu: &Gpu,
+    kernel: &Kernel,
+    version: &Version,
+    case: &Case,
+    exact: bool,
+    epilogue: Option<Epilogue>,
+) -> Result<Outcome> {
     let named = |error: Error| match error {
         Error::Mismatch(message) => Error::Mismatch(format!(
-            "{}\n  {} against the twin ({}): {message}",
+            "{}\n  {} with epilogue {epilogue:?} against the twin ({}): {message}",
             case.describe(),
             version.shader,
             case.why
         )),
         other => other,
     };
-    let tensors = case.tensors();
-    let prepared = match prepare(gpu, version, &*case.op, &tensors, None)? {
+    let mut tensors = case.tensors();
+    if epilogue.is_some_and(Epilogue::adds) {
+        let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
+        let shape = case.op.outputs(&shapes)?.swap_remove(0);
+        tensors.push(Input::normal(shape).tensor(0x0add));
+    }
+    let prepared = match prepare(gpu, version, &*case.op, &tensors, epilogue)? {
         Ok(prepared) => prepared,
         Err(why) => return Ok(Outcome::Skipped(why)),
     };
@@ -193,7 +237,11 @@ pub fn check(gpu: &Gpu, kernel: &Kernel, version: &Version, case: &Case, exact: 
         }
     }
     let arrays: Vec<Array<f64>> = tensors.iter().map(Into::into).collect();
-    let expected = kernel.twin.run::<f64>(&*case.op, &arrays.iter().collect::<Vec<_>>())?;
+    let own = case.inputs.len();
+    let mut expected = kernel.twin.run::<f64>(&*case.op, &arrays[..own].iter().collect::<Vec<_>>())?;
+    if let Some(epilogue) = epilogue {
+        finish(epilogue, &mut expected[0], arrays.get(own));
+    }
     // Indices and step numbers say nothing of the outputs' size.
     let sized = case.inputs.iter().zip(&tensors).filter(|(input, _)| !matches!(input.draw, Draw::Classes(_)));
     let sized = sized.flat_map(|(_, tensor)| tensor.data());

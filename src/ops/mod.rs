@@ -13,6 +13,7 @@ mod room;
 mod twin;
 
 mod convolution;
+mod cut;
 mod flat;
 mod image;
 mod pooling;

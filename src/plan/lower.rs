@@ -1,22 +1,27 @@
 //! From a graph to steps: which nodes run, by which version of their kernel, on values in which layout.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::gpu::Caps;
-use crate::graph::{Graph, Layout, Op, Slab, Source, Value, View};
+use crate::graph::{Graph, Layout, Op, Slab, Source, Value};
 use crate::ops::layout::Convert;
 use crate::ops::{self, Epilogue, Kernel, Operand, Version};
 use crate::tensor::Tensor;
 
 use super::PlanOptions;
+use super::rewrite::{self, Call};
+use super::views::take_views;
 
 /// Where a planned value lives.
 #[derive(Debug, Clone)]
 pub(super) enum Home {
     /// In a pool, from its first write to its last read.
     Pool,
+    /// In a buffer of its own that is written only when parameters have changed.
+    Derived,
     /// In a buffer of its own that every run fills.
     Input(String),
     /// In a buffer of its own that is filled once.
@@ -52,28 +57,23 @@ pub(super) struct Step {
 pub(super) struct Steps {
     pub items: Vec<Item>,
     pub steps: Vec<Step>,
+    /// How many of the first steps run only when parameters have changed.
+    pub prelude: usize,
     /// The items of the wanted outputs, row-major.
     pub outputs: Vec<usize>,
     /// Kernel to the version that was taken first, for the record.
     pub versions: BTreeMap<&'static str, &'static str>,
 }
 
-/// A node after the rewrites.
-struct Call {
-    op: Arc<dyn Op>,
-    name: String,
-    inputs: Vec<Value>,
-    outputs: Vec<Value>,
-    epilogue: Option<Epilogue>,
-}
-
 pub(super) fn lower(graph: &Graph, outputs: &[Value], options: &PlanOptions, caps: &Caps) -> Result<Steps> {
-    let mut calls = reachable(graph, outputs);
+    let mut graph = Cow::Borrowed(graph);
+    let mut calls = rewrite::reachable(&graph, outputs);
     if options.rewrite {
-        fuse_epilogues(graph, &mut calls, outputs);
+        rewrite::fold(&mut graph, &mut calls, outputs)?;
+        rewrite::fuse_epilogues(&graph, &mut calls, outputs);
     }
     let mut lowering =
-        Lowering { graph, options, caps, steps: Steps::default(), known: HashMap::new(), wanted: outputs };
+        Lowering { graph: &graph, options, caps, steps: Steps::default(), known: HashMap::new(), wanted: outputs };
     for (at, call) in calls.iter().enumerate() {
         lowering.call(call, &calls[at + 1..])?;
     }
@@ -84,66 +84,42 @@ pub(super) fn lower(graph: &Graph, outputs: &[Value], options: &PlanOptions, cap
     }
     let mut steps = lowering.steps;
     if options.rewrite {
+        hoist(&mut steps);
         take_views(&mut steps);
     }
     Ok(steps)
 }
 
-/// The nodes on which outputs and changes of slabs depend, in order.
-fn reachable(graph: &Graph, outputs: &[Value]) -> Vec<Call> {
-    let mut wanted: HashSet<usize> = outputs.iter().map(|value| value.0).collect();
-    let effects: HashSet<usize> = graph.effects().iter().copied().collect();
-    let mut keep = vec![false; graph.nodes().len()];
-    let reads_gradients = |value: &Value| matches!(graph.info(*value).source, Source::Slab(Slab::Gradients));
-    if outputs.iter().any(reads_gradients) {
-        wanted.extend(graph.placed_gradients().iter().map(|(_, value)| value.0));
+/// Moves the steps that depend on parameters and constants alone to the front, into the prelude.
+fn hoist(steps: &mut Steps) {
+    // A plan that changes the parameters would have to run them every time.
+    if steps.written().contains(&Slab::Weights) {
+        return;
     }
-    for (at, node) in graph.nodes().iter().enumerate().rev() {
-        keep[at] = effects.contains(&at) || node.outputs.iter().any(|output| wanted.contains(&output.0));
-        if keep[at] {
-            wanted.extend(node.inputs.iter().map(|input| input.0));
-            if node.inputs.iter().any(reads_gradients) {
-                wanted.extend(graph.placed_gradients().iter().map(|(_, value)| value.0));
-            }
+    let changed: HashSet<usize> = steps
+        .steps
+        .iter()
+        .flat_map(|step| step.op.in_place().iter().map(|&(_, output)| step.outputs[output]))
+        .collect();
+    let mut derived = HashSet::new();
+    let (prelude, rest): (Vec<Step>, Vec<Step>) = std::mem::take(&mut steps.steps).into_iter().partition(|step| {
+        let fixed = |item: &usize| {
+            matches!(steps.items[*item].home, Home::Constant(_) | Home::Slab(Slab::Weights, _))
+                || derived.contains(item)
+        };
+        let own = |item: &usize| matches!(steps.items[*item].home, Home::Pool) && !changed.contains(item);
+        let hoisted = step.inputs.iter().all(fixed) && step.outputs.iter().all(own);
+        if hoisted {
+            derived.extend(step.outputs.iter().copied());
         }
+        hoisted
+    });
+    for item in derived {
+        steps.items[item].home = Home::Derived;
     }
-    let nodes = graph.nodes().iter().zip(keep).filter(|(_, keep)| *keep);
-    nodes
-        .map(|(node, _)| Call {
-            op: Arc::clone(&node.op),
-            name: node.name.clone(),
-            inputs: node.inputs.clone(),
-            outputs: node.outputs.clone(),
-            epilogue: None,
-        })
-        .collect()
-}
-
-/// Lets a kernel carry out the elementwise op that alone reads its output.
-fn fuse_epilogues(graph: &Graph, calls: &mut Vec<Call>, outputs: &[Value]) {
-    let mut readers: HashMap<Value, usize> = HashMap::new();
-    let placed = graph.placed_gradients().iter().map(|(_, value)| *value);
-    for value in calls.iter().flat_map(|call| call.inputs.iter().copied()).chain(outputs.iter().copied()).chain(placed)
-    {
-        *readers.entry(value).or_default() += 1;
-    }
-    let mut at = 0;
-    while at < calls.len() {
-        let carried = ops::as_epilogue(&*calls[at].op).and_then(|epilogue| {
-            let input = calls[at].inputs[0];
-            let producer = calls[..at].iter().position(|call| call.outputs == [input])?;
-            let kernel = ops::kernel(calls[producer].op.kernel())?;
-            let free = calls[producer].epilogue.is_none() && readers[&input] == 1;
-            (free && kernel.epilogues.contains(&epilogue)).then_some((producer, epilogue))
-        });
-        if let Some((producer, epilogue)) = carried {
-            let fused = calls.remove(at);
-            calls[producer].outputs = fused.outputs;
-            calls[producer].epilogue = Some(epilogue);
-        } else {
-            at += 1;
-        }
-    }
+    steps.prelude = prelude.len();
+    steps.steps = prelude;
+    steps.steps.extend(rest);
 }
 
 struct Lowering<'a> {
@@ -159,16 +135,18 @@ struct Lowering<'a> {
 impl Lowering<'_> {
     fn call(&mut self, call: &Call, later: &[Call]) -> Result<()> {
         let shapes = |values: &[Value]| values.iter().map(|&v| self.graph.shape(v).to_vec()).collect::<Vec<_>>();
-        let (input_shapes, output_shapes) = (shapes(&call.inputs), shapes(&call.outputs));
+        let (input_shapes, output_shapes) = (shapes(call.own_inputs()), shapes(&call.outputs));
         let inputs: Vec<&[usize]> = input_shapes.iter().map(Vec::as_slice).collect();
         let outputs: Vec<&[usize]> = output_shapes.iter().map(Vec::as_slice).collect();
-        let mut offered = Vec::with_capacity(call.inputs.len());
-        for &input in &call.inputs {
+        let mut offered = Vec::with_capacity(inputs.len());
+        for &input in call.own_inputs() {
             let item = self.first_item(input)?;
             offered.push(self.steps.items[item].layout);
         }
         let kernel = kernel_of(&*call.op)?;
-        let (version, layouts) = choose(kernel, &*call.op, &inputs, &outputs, &offered, self.options, self.caps)?;
+        let (version, mut layouts) = choose(kernel, &*call.op, &inputs, &outputs, &offered, self.options, self.caps)?;
+        // What an epilogue adds lies as the output does.
+        layouts.inputs.resize(call.inputs.len(), layouts.outputs[0]);
         let mut input_items = Vec::with_capacity(call.inputs.len());
         for (&input, &layout) in call.inputs.iter().zip(&layouts.inputs) {
             input_items.push(self.item(input, layout)?);
@@ -337,6 +315,16 @@ fn choose(
 }
 
 impl Steps {
+    /// The slabs that a run changes, without the gradients, which are the plan's own.
+    pub fn written(&self) -> HashSet<Slab> {
+        let items = self.steps.iter().flat_map(|step| &step.outputs);
+        let slabs = items.filter_map(|&item| match &self.items[item].home {
+            Home::Slab(slab, _) if *slab != Slab::Gradients => Some(slab.clone()),
+            _ => None,
+        });
+        slabs.collect()
+    }
+
     /// The item at the end of a chain of ranges, and the first channel in it.
     pub fn root(&self, item: usize) -> (usize, usize) {
         let (mut at, mut first) = (item, 0);
@@ -354,66 +342,4 @@ impl Steps {
         let within = (root != item).then(|| (self.items[root].shape[1], first));
         Operand { shape: shape.clone(), layout: *layout, within }
     }
-}
-
-/// Concatenations and slices cost nothing where every kernel that touches the parts can work on a range of channels.
-fn take_views(steps: &mut Steps) {
-    let mut at = 0;
-    while at < steps.steps.len() {
-        let step = steps.steps[at].clone();
-        let shapes: Vec<&[usize]> = step.inputs.iter().map(|&item| steps.items[item].shape.as_slice()).collect();
-        let taken = match step.op.view(&shapes) {
-            Some(View::Concat) => take_concat(steps, at, &step),
-            Some(View::Slice { start }) => take_slice(steps, at, &step, start),
-            None => false,
-        };
-        if taken {
-            steps.steps.remove(at);
-        } else {
-            at += 1;
-        }
-    }
-}
-
-/// Whether every other step that touches `item` works on ranges, and `item` is the plan's to place.
-fn movable(steps: &Steps, item: usize, except: usize) -> bool {
-    let Item { home, layout, within, .. } = &steps.items[item];
-    let touched = |step: &Step| step.inputs.contains(&item) || step.outputs.contains(&item);
-    let ranges = steps.steps.iter().enumerate().all(|(at, step)| at == except || !touched(step) || step.version.views);
-    matches!(home, Home::Pool) && *layout == Layout::C4 && within.is_none() && ranges && !steps.outputs.contains(&item)
-}
-
-fn take_concat(steps: &mut Steps, at: usize, step: &Step) -> bool {
-    let whole = step.outputs[0];
-    if !movable(steps, whole, at) || step.inputs.iter().collect::<HashSet<_>>().len() < step.inputs.len() {
-        return false;
-    }
-    let mut first = 0;
-    let mut places = Vec::with_capacity(step.inputs.len());
-    for &part in &step.inputs {
-        if first % 4 != 0 || !movable(steps, part, at) {
-            return false;
-        }
-        places.push((part, first));
-        first += steps.items[part].shape[1];
-    }
-    for (part, first) in places {
-        steps.items[part].within = Some((whole, first));
-    }
-    true
-}
-
-fn take_slice(steps: &mut Steps, at: usize, step: &Step, start: usize) -> bool {
-    let (source, part) = (step.inputs[0], step.outputs[0]);
-    let c4 = steps.items[source].layout == Layout::C4;
-    if !start.is_multiple_of(4) || !c4 || !movable(steps, part, at) {
-        return false;
-    }
-    // The range ends where the source does or on a whole group, else its last group would hold foreign channels.
-    let end = start + steps.items[part].shape[1];
-    if !end.is_multiple_of(4) && end != steps.items[source].shape[1] {
-        return false;
-    }
-    steps.items[part].within = Some((source, start));
-    true
 }

@@ -20,6 +20,8 @@ pub struct Memory {
     pub states: u64,
     /// Inputs and constants.
     pub inputs: u64,
+    /// What depends on parameters alone and is kept from run to run: weights with folded norms.
+    pub derived: u64,
     /// Pools, in which activations, their gradients and workspaces share memory.
     pub pools: u64,
     /// What the values in the pools would take without sharing.
@@ -34,7 +36,7 @@ impl Memory {
     /// What the plan takes on the device.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.weights + self.gradients + self.states + self.inputs + self.pools + self.staging
+        self.weights + self.gradients + self.states + self.inputs + self.derived + self.pools + self.staging
     }
 }
 
@@ -44,7 +46,7 @@ impl std::fmt::Display for Memory {
         write!(
             f,
             "{:.1} MiB: weights {:.1}, gradients {:.1}, optimizer {:.1}, activations and workspaces {:.1} (unshared {:.1}), \
-             inputs {:.1}, staging {:.1}",
+             inputs {:.1}, folded {:.1}, staging {:.1}",
             mib(self.total()),
             mib(self.weights),
             mib(self.gradients),
@@ -52,6 +54,7 @@ impl std::fmt::Display for Memory {
             mib(self.pools),
             mib(self.unshared),
             mib(self.inputs),
+            mib(self.derived),
             mib(self.staging)
         )
     }
@@ -176,6 +179,7 @@ pub(super) fn report(steps: &Steps, lowered: &[Lowered], places: &Places, table:
         match &item.home {
             Home::Slab(name, _) if !slabs.contains(&name) => slabs.push(name),
             Home::Input(_) | Home::Constant(_) => memory.inputs += bytes(at),
+            Home::Derived => memory.derived += bytes(at),
             Home::Pool if item.within.is_none() && places.items[at].is_some() => memory.unshared += bytes(at),
             _ => {}
         }

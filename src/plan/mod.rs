@@ -6,8 +6,10 @@ mod lower;
 mod memory;
 mod params;
 mod resident;
+mod rewrite;
+mod views;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
@@ -62,6 +64,8 @@ pub struct Plan {
     places: Places,
     memory: Memory,
     flops: u64,
+    /// The slabs of the parameters that a run changes.
+    written: HashSet<Slab>,
     state: Mutex<Option<Resident>>,
 }
 
@@ -122,8 +126,8 @@ impl Plan {
                 hint: "a smaller --batch, more --micro-batch parts, or a smaller --size".into(),
             });
         }
-        let state = Mutex::new(None);
-        Ok(Self { gpu: gpu.clone(), table, steps, lowered, places, memory, flops, state })
+        let (written, state) = (steps.written(), Mutex::new(None));
+        Ok(Self { gpu: gpu.clone(), table, steps, lowered, places, memory, flops, written, state })
     }
 
     /// [`Plan::new`] with the default options.
@@ -152,10 +156,10 @@ impl Plan {
         self.steps.items.iter().any(|item| matches!(&item.home, lower::Home::Input(own) if own == name))
     }
 
-    /// The number of dispatches of one run.
+    /// The number of dispatches of one run, without what runs only when parameters have changed.
     #[must_use]
     pub fn dispatches(&self) -> usize {
-        self.lowered.iter().map(|lowered| lowered.launches.len()).sum()
+        self.lowered[self.steps.prelude..].iter().map(|lowered| lowered.launches.len()).sum()
     }
 
     /// Which version of each kernel runs (the first where shapes make them differ).
@@ -181,6 +185,7 @@ impl Plan {
         self.with_resident(params, |resident| {
             resident.upload(&self.steps, inputs)?;
             resident.sequence(params)?.submit()?;
+            self.written.iter().try_for_each(|slab| params.changed(slab))?;
             resident.download(&self.gpu, &self.steps, &self.places, params)
         })
     }
@@ -200,7 +205,9 @@ impl Plan {
     pub fn profile(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Vec<Timing>> {
         self.with_resident(params, |resident| {
             resident.upload(&self.steps, inputs)?;
-            resident.sequence(params)?.profile()
+            let timings = resident.sequence(params)?.profile()?;
+            self.written.iter().try_for_each(|slab| params.changed(slab))?;
+            Ok(timings)
         })
     }
 

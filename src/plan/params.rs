@@ -1,6 +1,7 @@
 //! Parameters on the device: slabs that plans share.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
@@ -17,7 +18,14 @@ pub struct Params(Arc<Inner>);
 struct Inner {
     gpu: Gpu,
     table: ParamTable,
-    slabs: Mutex<HashMap<Slab, Buffer>>,
+    slabs: Mutex<HashMap<Slab, Memory>>,
+}
+
+/// A slab's memory, and how often it was changed.
+#[derive(Debug, Clone)]
+struct Memory {
+    buffer: Buffer,
+    version: Arc<AtomicU64>,
 }
 
 impl Params {
@@ -43,18 +51,39 @@ impl Params {
         self.0.table.len() as u64 * 4
     }
 
-    /// The device's buffer of a slab, made (zero) where it is not there yet.
+    /// The device's buffer of a slab, made (zero) where it is not there yet. Who writes to it says so by
+    /// [`Params::changed`].
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn slab(&self, slab: &Slab) -> Result<Buffer> {
+        self.memory(slab).map(|memory| memory.buffer)
+    }
+
+    /// Says that a slab was written to: plans compute anew what they keep from run to run and derived from it. The
+    /// methods here and runs of plans say so themselves.
+    ///
+    /// # Errors
+    /// As [`Params::slab`].
+    pub fn changed(&self, slab: &Slab) -> Result<()> {
+        self.memory(slab)?.version.fetch_add(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// How often a slab was changed.
+    pub(super) fn version(&self, slab: &Slab) -> Result<u64> {
+        Ok(self.memory(slab)?.version.load(Ordering::Acquire))
+    }
+
+    fn memory(&self, slab: &Slab) -> Result<Memory> {
         let mut slabs = self.slabs();
-        if let Some(buffer) = slabs.get(slab) {
-            return Ok(buffer.clone());
+        if let Some(memory) = slabs.get(slab) {
+            return Ok(memory.clone());
         }
         let buffer = self.0.gpu.buffer(&format!("{slab:?}").to_lowercase(), self.slab_bytes())?;
-        slabs.insert(slab.clone(), buffer.clone());
-        Ok(buffer)
+        let memory = Memory { buffer, version: Arc::default() };
+        slabs.insert(slab.clone(), memory.clone());
+        Ok(memory)
     }
 
     /// Sets one parameter, in PyTorch's layout.
@@ -76,7 +105,8 @@ impl Params {
             return Err(Error::shape(name, "shape", format!("{:?}", entry.shape), tensor.shape()));
         }
         let packed = entry.layout.pack(&entry.shape, tensor.data(), 0.0);
-        self.0.gpu.write(&self.slab(slab)?, entry.offset as u64 * 4, bytemuck::cast_slice(&packed))
+        self.0.gpu.write(&self.slab(slab)?, entry.offset as u64 * 4, bytemuck::cast_slice(&packed))?;
+        self.changed(slab)
     }
 
     /// Every parameter's part of a slab, in PyTorch's layout and the graph's order.
@@ -99,7 +129,8 @@ impl Params {
     /// [`Error::OutOfMemory`] where the other has to be made and does not fit.
     pub fn copy(&self, source: &Slab, destination: &Slab) -> Result<()> {
         let (a, b) = (self.slab(source)?, self.slab(destination)?);
-        self.0.gpu.copy((&a, 0), (&b, 0), self.slab_bytes())
+        self.0.gpu.copy((&a, 0), (&b, 0), self.slab_bytes())?;
+        self.changed(destination)
     }
 
     /// The same parameters, read from another slab: an average instead of the weights as they stand, say.
@@ -107,7 +138,7 @@ impl Params {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn view(&self, slab: &Slab) -> Result<Self> {
-        let slabs = HashMap::from([(Slab::Weights, self.slab(slab)?)]);
+        let slabs = HashMap::from([(Slab::Weights, self.memory(slab)?)]);
         let (gpu, table) = (self.0.gpu.clone(), self.0.table.clone());
         Ok(Self(Arc::new(Inner { gpu, table, slabs: Mutex::new(slabs) })))
     }
@@ -117,7 +148,7 @@ impl Params {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    fn slabs(&self) -> MutexGuard<'_, HashMap<Slab, Buffer>> {
+    fn slabs(&self) -> MutexGuard<'_, HashMap<Slab, Memory>> {
         self.0.slabs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,12 +17,22 @@ const UPLOAD_SLOTS: u64 = 2;
 #[derive(Debug)]
 pub(super) struct Resident {
     pools: Vec<Buffer>,
-    /// Inputs and constants, by item.
+    /// Inputs, constants and what is derived from parameters, by item.
     own: HashMap<usize, Buffer>,
     pub gradients: Option<Buffer>,
     uploader: Option<Uploader>,
     /// One a set of parameters that the plan has run with.
-    sequences: Vec<(Params, Sequence)>,
+    sequences: Vec<Recorded>,
+    /// The parameters from which the derived values were computed, and their version then.
+    derived_from: Option<(Params, u64)>,
+}
+
+/// The dispatches of a plan on one set of parameters.
+#[derive(Debug)]
+struct Recorded {
+    params: Params,
+    prelude: Sequence,
+    run: Sequence,
 }
 
 fn input_bytes(steps: &Steps) -> u64 {
@@ -49,6 +59,9 @@ impl Resident {
                     let packed = item.layout.pack(&item.shape, tensor.data(), 0.0);
                     own.insert(at, gpu.buffer_with(&item.name, &packed)?);
                 }
+                Home::Derived => {
+                    own.insert(at, gpu.buffer(&item.name, item.layout.floats(&item.shape) as u64 * 4)?);
+                }
                 Home::Slab(Slab::Gradients, _) if gradients.is_none() => {
                     gradients = Some(gpu.buffer("gradients", table.len() as u64 * 4)?);
                 }
@@ -59,7 +72,7 @@ impl Resident {
             0 => None,
             bytes => Some(Uploader::new(gpu, UPLOAD_SLOTS as usize, bytes)?),
         };
-        Ok(Self { pools, own, gradients, uploader, sequences: Vec::new() })
+        Ok(Self { pools, own, gradients, uploader, sequences: Vec::new(), derived_from: None })
     }
 
     /// Records the dispatches for `params`, where that has not been done.
@@ -71,10 +84,10 @@ impl Resident {
         places: &Places,
         params: &Params,
     ) -> Result<()> {
-        if self.sequences.iter().any(|(known, _)| known.same(params)) {
+        if self.sequences.iter().any(|known| known.params.same(params)) {
             return Ok(());
         }
-        let mut dispatches = Vec::new();
+        let (mut prelude, mut run) = (Vec::new(), Vec::new());
         for (at, (step, lowered)) in steps.steps.iter().zip(lowered).enumerate() {
             for launch in &lowered.launches {
                 let bind = |binding: &Binding| -> Result<Bind> {
@@ -89,6 +102,7 @@ impl Resident {
                     let offset = start + binding.offset as u64 * 4;
                     Ok(Bind { buffer, offset, size: (binding.len as u64 * 4).max(16) })
                 };
+                let dispatches = if at < steps.prelude { &mut prelude } else { &mut run };
                 dispatches.push(Dispatch {
                     label: format!("{} {}", step.name, launch.shader),
                     shader: launch.shader,
@@ -100,8 +114,8 @@ impl Resident {
                 });
             }
         }
-        let sequence = Sequence::new(gpu, &dispatches)?;
-        self.sequences.push((params.clone(), sequence));
+        let (prelude, run) = (Sequence::new(gpu, &prelude)?, Sequence::new(gpu, &run)?);
+        self.sequences.push(Recorded { params: params.clone(), prelude, run });
         Ok(())
     }
 
@@ -117,7 +131,9 @@ impl Resident {
                 let place = places.items[root].ok_or_else(lost)?;
                 Ok((self.pools[place.pool].clone(), place.offset))
             }
-            Home::Input(_) | Home::Constant(_) => Ok((self.own.get(&root).cloned().ok_or_else(lost)?, 0)),
+            Home::Input(_) | Home::Constant(_) | Home::Derived => {
+                Ok((self.own.get(&root).cloned().ok_or_else(lost)?, 0))
+            }
             Home::Slab(slab, offset) if shared(slab) => Ok((params.slab(slab)?, *offset as u64 * 4)),
             Home::Slab(_, offset) => Ok((self.gradients.clone().ok_or_else(lost)?, *offset as u64 * 4)),
         }
@@ -144,10 +160,20 @@ impl Resident {
         self.uploader.as_ref().map_or(Ok(()), |uploader| uploader.upload(&pieces))
     }
 
-    pub(super) fn sequence(&self, params: &Params) -> Result<&Sequence> {
-        let found = self.sequences.iter().find(|(known, _)| known.same(params));
+    /// The dispatches of a run, after what is derived from the parameters was brought up to date.
+    pub(super) fn sequence(&mut self, params: &Params) -> Result<&Sequence> {
+        let found = self.sequences.iter().find(|known| known.params.same(params));
         let none = || Error::Plan { message: "is not recorded".into(), hint: "this is a defect of the plan".into() };
-        found.map(|(_, sequence)| sequence).ok_or_else(none)
+        let recorded = found.ok_or_else(none)?;
+        // Read before the prelude is submitted: a change that comes in between is seen by the next run.
+        let version = params.version(&Slab::Weights)?;
+        let current = |(known, at): &(Params, u64)| known.same(params) && *at == version;
+        if !recorded.prelude.is_empty() && !self.derived_from.as_ref().is_some_and(current) {
+            self.derived_from = None;
+            recorded.prelude.submit()?;
+            self.derived_from = Some((params.clone(), version));
+        }
+        Ok(&recorded.run)
     }
 
     /// Starts to bring the outputs to the host.

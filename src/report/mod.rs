@@ -11,6 +11,7 @@
 )]
 #![allow(clippy::missing_errors_doc, reason = "errors are described by the sentence before")]
 
+pub mod analysis;
 pub mod classification;
 pub mod curves;
 pub mod document;

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
 use crate::models::ResNet;
+use crate::models::resnet::ResNetOutputs;
 use crate::models::weights::Weights;
 use crate::plan::{Params, Plan, PlanOptions};
 use crate::tensor::Tensor;
@@ -153,12 +154,25 @@ impl Classifier {
     /// [`Error::Parameter`] where the mask is missing or of other proportions.
     pub fn input(&self, photo: &RgbImage, mask: Option<&GrayImage>) -> Result<Tensor> {
         let [height, width] = self.options.size;
-        let view = self.options.view;
+        Ok(self.shown(self.options.view, photo, mask)?.resized(height, width)?.tensor())
+    }
+
+    /// The part of a photograph that a view shows to this network, at the photograph's own resolution.
+    ///
+    /// # Errors
+    /// As [`Classifier::input`].
+    pub fn shown(&self, view: View, photo: &RgbImage, mask: Option<&GrayImage>) -> Result<Picture> {
+        let [height, width] = self.options.size;
         if view.needs_mask() && mask.is_none() {
             return Err(Error::parameter("classify", format!("the view \"{}\" needs a mask", view.name())));
         }
-        let picture = view.of(Picture::new(photo, mask)?, (height, width));
-        Ok(picture.resized(height, width)?.tensor())
+        Ok(view.of(Picture::new(photo, mask)?, (height, width)))
+    }
+
+    /// Its parameters on the device.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
     }
 
     /// The calibrated probability of every class for a photograph.
@@ -233,12 +247,17 @@ impl ClassifierOptions {
     }
 
     fn graph(&self, n: usize) -> Result<(Graph, Value)> {
+        self.outputs(n).map(|(graph, outputs)| (graph, outputs.logits))
+    }
+
+    /// The network for `n` images (n, 3, h, w), its input `image`, with everything it gives.
+    pub(super) fn outputs(&self, n: usize) -> Result<(Graph, ResNetOutputs)> {
         let [h, w] = self.size;
         let mut graph = Graph::new();
         let image = graph.input("image", [n, self.net.input, h, w])?;
         let normalised = graph.normalize(image, &self.normalisation.mean, &self.normalisation.std)?;
-        let logits = self.net.build(&mut graph, normalised)?;
-        Ok((graph, logits))
+        let outputs = self.net.build_outputs(&mut graph, normalised)?;
+        Ok((graph, outputs))
     }
 }
 

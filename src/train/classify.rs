@@ -107,8 +107,9 @@ pub struct ClassifyConfig {
     pub init: Option<String>,
 }
 
-/// The keys of a [`ClassifyConfig`] that may change when a run is resumed.
-pub const FREE: &[&str] = &["epochs", "patience"];
+/// The keys of a [`ClassifyConfig`] that may change when a run is resumed: a longer run's cosine goes
+/// on towards its new end.
+pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total"];
 
 /// The columns of `metrics.csv` after the epoch.
 pub const COLUMNS: &[&str] = &[

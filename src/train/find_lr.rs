@@ -7,7 +7,7 @@ use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-use super::session::{Engine, scalars};
+use super::session::Engine;
 
 /// What a loss is averaged over, as the share that each step keeps.
 const SMOOTHING: f64 = 0.9;
@@ -94,11 +94,11 @@ pub(super) fn search(
                 return Ok(found(points));
             }
             let (step, lr) = (done + 1, range.lr(done));
-            let loss = match scalars(step, engine.submit(&feed(batch?, step)?, step, lr)?) {
-                Ok((loss, _)) => loss,
-                Err(Error::NotFinite { .. }) => return Ok(found(points)),
-                Err(error) => return Err(error),
-            };
+            let scalars = engine.submit(feed(batch?, step)?, step, lr)?.wait()?;
+            if !scalars.taken {
+                return Ok(found(points));
+            }
+            let loss = scalars.loss;
             mean = SMOOTHING * mean + (1.0 - SMOOTHING) * f64::from(loss);
             let smoothed = mean / (1.0 - SMOOTHING.powf(step as f64));
             let point = LrPoint { lr, loss, smoothed };

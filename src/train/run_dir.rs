@@ -38,8 +38,8 @@ impl RunDir {
         Ok(dir)
     }
 
-    /// Goes on with the run in `path`. `config` must equal its `config.json` but for the top-level keys `free`, whose new
-    /// values are written there. What a killed run left unfinished is removed.
+    /// Goes on with the run in `path`. `config` must equal its `config.json` but for the keys `free` (`schedule.decay.total`
+    /// by path), whose new values are written there. What a killed run left unfinished is removed.
     ///
     /// # Errors
     /// [`Error::Data`] where there is no run, or the configuration differs: the message names the keys.
@@ -54,7 +54,7 @@ impl RunDir {
         let wanted = value(config, &file)?;
         let mut found = Vec::new();
         differences("", &known, &wanted, &mut found);
-        let is_free = |key: &str| free.contains(&key.split('.').next().unwrap_or(key));
+        let is_free = |key: &str| free.iter().any(|free| key == *free || key.starts_with(&format!("{free}.")));
         let refused: Vec<String> =
             found.iter().filter(|(key, _)| !is_free(key)).map(|(_, text)| text.clone()).collect();
         if !refused.is_empty() {
@@ -107,14 +107,19 @@ impl RunDir {
     }
 }
 
-/// A hash of a configuration, but for the top-level keys `free`: what a checkpoint keeps of it.
+/// A hash of a configuration, but for the keys `free`, by path: what a checkpoint keeps of it.
 ///
 /// # Errors
 /// [`Error::Data`] where `config` has no JSON form.
 pub fn config_hash<C: Serialize>(config: &C, free: &[&str]) -> Result<String> {
     let mut value = value(config, Path::new(CONFIG))?;
-    if let Value::Object(entries) = &mut value {
-        entries.retain(|key, _| !free.contains(&key.as_str()));
+    for path in free {
+        let (parent, key) = path.rsplit_once('.').map_or(("", *path), |(parent, key)| (parent, key));
+        let parent =
+            parent.split('.').filter(|part| !part.is_empty()).try_fold(&mut value, |at, part| at.get_mut(part));
+        if let Some(Value::Object(entries)) = parent {
+            entries.remove(key);
+        }
     }
     Ok(blake3::hash(value.to_string().as_bytes()).to_hex().to_string())
 }
@@ -192,6 +197,8 @@ mod tests {
         let hairy = Config { augment: Augment { hair: 0.2 }, ..CONFIGURED };
         let message = RunDir::resume(dir.path(), &hairy, &["epochs"]).unwrap_err().to_string();
         assert!(message.contains("augment.hair is 0.1 in the run, 0.2 now"), "{message}");
+        RunDir::resume(dir.path(), &hairy, &["epochs", "augment.hair"]).unwrap();
+        RunDir::resume(dir.path(), &longer, &["augment", "epochs"]).unwrap();
         std::fs::write(run.file(CONFIG), "{").unwrap();
         assert!(RunDir::resume(dir.path(), &longer, &[]).unwrap_err().to_string().contains("is damaged"));
     }
@@ -201,6 +208,9 @@ mod tests {
         let hash = |config: &Config| config_hash(config, &["epochs"]).unwrap();
         assert_eq!(hash(&CONFIGURED), hash(&Config { epochs: 99, ..CONFIGURED }));
         assert_ne!(hash(&CONFIGURED), hash(&Config { lr: 2e-3, ..CONFIGURED }));
+        let nested =
+            |hair: f32| config_hash(&Config { augment: Augment { hair }, ..CONFIGURED }, &["augment.hair", "no.such"]);
+        assert_eq!(nested(0.1).unwrap(), nested(0.7).unwrap());
         let (a, b) = (json!({ "x": 1, "y": 2 }), json!({ "y": 2, "x": 1 }));
         assert_eq!(config_hash(&a, &[]).unwrap(), config_hash(&b, &[]).unwrap());
     }

@@ -58,8 +58,9 @@ pub struct SegmentConfig {
     pub init: Option<String>,
 }
 
-/// The keys of a [`SegmentConfig`] that may change when a run is resumed.
-pub const FREE: &[&str] = &["epochs", "patience"];
+/// The keys of a [`SegmentConfig`] that may change when a run is resumed: a longer run's cosine goes
+/// on towards its new end.
+pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total"];
 
 /// What a run reads.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use crate::models::weights::{Meta, Weights};
 use crate::plan::{Memory, Params, Pending, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
-use super::diagnose;
+use super::diagnose::first_non_finite;
 use super::run_dir::config_hash;
 use super::step::{Optimizer, StepGraph, ema_slab};
 use super::{Checkpoint, EarlyStopping, Goal, MetricsTable, RunDir, Schedule, State};
@@ -117,16 +117,43 @@ pub(super) struct Engine {
     pub plan: Plan,
     pub source: Source,
     pub settings: Settings,
+    gpu: Gpu,
     graph: Graph,
     planning: PlanOptions,
 }
 
-/// A step on its way.
-struct Running {
-    step: u64,
-    lr: f32,
-    fed: Vec<(String, Tensor)>,
+/// A step on the device, with what it was given.
+pub(super) struct Running {
+    pub step: u64,
     pending: Pending,
+    inputs: Vec<(String, Tensor)>,
+}
+
+/// What comes back of a step.
+pub(super) struct Scalars {
+    pub loss: f32,
+    pub norm: f32,
+    /// Whether loss and gradient norm were finite, so that the optimizer took the step.
+    pub taken: bool,
+}
+
+impl Scalars {
+    fn wait(pending: Pending) -> Result<Self> {
+        let outputs = pending.wait()?;
+        let (loss, control) = (outputs[0].data()[0], outputs[1].data());
+        Ok(Self { loss, norm: control[0], taken: control[2] != 0.0 })
+    }
+}
+
+impl Running {
+    /// Waits for the step.
+    pub(super) fn wait(self) -> Result<Scalars> {
+        Scalars::wait(self.pending)
+    }
+}
+
+fn borrowed(inputs: &[(String, Tensor)]) -> Vec<(&str, &Tensor)> {
+    inputs.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect()
 }
 
 /// Where a run lives, and what it must agree with to be gone on with.
@@ -182,7 +209,7 @@ impl Engine {
             return Err(Error::parameter("train", message));
         }
         let params = Params::new(gpu, &step.graph)?;
-        Ok(Self { params, plan, source, settings, graph: step.graph, planning: planning.clone() })
+        Ok(Self { params, plan, source, settings, gpu: gpu.clone(), graph: step.graph, planning: planning.clone() })
     }
 
     /// The network's parameters, as the graph knows them.
@@ -196,46 +223,39 @@ impl Engine {
     }
 
     /// Starts optimizer step `step`, from 1, at a learning rate.
-    pub(super) fn submit(&self, fed: &[(String, Tensor)], step: u64, lr: f32) -> Result<Pending> {
-        let fixed = self.inputs(step, lr)?;
-        let all = fixed.iter().map(|(name, tensor)| (*name, tensor));
-        let all = all.chain(fed.iter().map(|(name, tensor)| (name.as_str(), tensor)));
-        let used: Vec<(&str, &Tensor)> = all.filter(|(name, _)| *name != "step" || self.plan.reads(name)).collect();
-        self.plan.submit(&self.params, &used)
-    }
-
-    /// The inputs that every step has.
-    fn inputs(&self, step: u64, lr: f32) -> Result<[(&'static str, Tensor); 3]> {
+    pub(super) fn submit(&self, fed: Vec<(String, Tensor)>, step: u64, lr: f32) -> Result<Running> {
         let hyper = self.settings.optimizer.hyper(f64::from(lr), step)?;
         // Early on the average follows quickly, as in TensorFlow's ExponentialMovingAverage with its number of updates.
         let decay = self.settings.ema.min((1.0 + step as f32) / (10.0 + step as f32));
-        let average = Tensor::new([4], vec![decay, 0.0, 0.0, 0.0])?;
-        let number = Tensor::new([1], vec![step as f32])?;
-        Ok([("hyper", hyper), ("average", average), ("step", number)])
+        let mut inputs = fed;
+        inputs.push(("hyper".into(), hyper));
+        inputs.push(("average".into(), Tensor::new([4], vec![decay, 0.0, 0.0, 0.0])?));
+        if self.plan.reads("step") {
+            inputs.push(("step".into(), Tensor::new([1], vec![step as f32])?));
+        }
+        let pending = self.plan.submit(&self.params, &borrowed(&inputs))?;
+        Ok(Running { step, pending, inputs })
     }
 
-    /// Waits for a step's loss and gradient norm; where they are not finite, finds the op where that began.
-    fn wait(&self, gpu: &Gpu, running: Running) -> Result<(f32, f32)> {
-        let Running { step, lr, fed, pending } = running;
-        match scalars(step, pending) {
-            Err(Error::NotFinite { step, message }) => {
-                let fixed = self.inputs(step, lr)?;
-                let all = fixed.iter().map(|(name, tensor)| (*name, tensor));
-                let all: Vec<_> = all.chain(fed.iter().map(|(name, tensor)| (name.as_str(), tensor))).collect();
-                let found = diagnose::first_not_finite(gpu, &self.graph, &self.params, &all, &self.planning);
-                let place = match found {
-                    Ok(Some(place)) => format!("; the first output that is not finite is that of {place}"),
-                    Ok(None) => "; run again, every output was finite".into(),
-                    Err(error) => format!("; where that began could not be found: {error}"),
-                };
-                let message = match message.split_once(" (hint: ") {
-                    Some((said, hint)) => format!("{said}{place} (hint: {hint}"),
-                    None => message + &place,
-                };
-                Err(Error::NotFinite { step, message })
-            }
-            other => other,
+    /// Loss and gradient norm of a step; an error where the optimizer refused it, with the first value that was not
+    /// finite.
+    pub(super) fn scalars(&self, running: Running) -> Result<(f32, f32)> {
+        let Running { step, pending, inputs } = running;
+        let Scalars { loss, norm, taken } = Scalars::wait(pending)?;
+        if taken {
+            return Ok((loss, norm));
         }
+        let found = first_non_finite(&self.gpu, &self.graph, &self.params, &borrowed(&inputs), &self.planning);
+        let first = match found {
+            Ok(Some(found)) => format!("first in {found}"),
+            Ok(None) => "in a replay with the weights of a step later every value was finite".into(),
+            Err(error) => format!("where it began is not known, the step could not be replayed: {error}"),
+        };
+        let message = format!(
+            "loss {loss}, gradient norm {norm}; {first}; the step was not taken (hint: a smaller --lr, or look at the \
+             images; the last checkpoint is kept)"
+        );
+        Err(Error::NotFinite { step, message })
     }
 }
 
@@ -348,14 +368,13 @@ impl<'a, T: Task> Session<'a, T> {
                     let step = self.state.step + 1;
                     let fed = self.task.feed(batch, step)?;
                     let lr = self.engine.settings.schedule.lr(step - 1);
-                    let pending = self.engine.submit(&fed, step, lr)?;
-                    Some(Running { step, lr, fed, pending })
+                    Some(self.engine.submit(fed, step, lr)?)
                 }
             };
             // The step before is asked for only now, while the device works on this one.
-            if let Some(before) = running.take() {
-                let step = before.step;
-                let (loss, norm) = self.engine.wait(self.gpu, before)?;
+            if let Some(last) = running.take() {
+                let step = last.step;
+                let (loss, norm) = self.engine.scalars(last)?;
                 partial.add(loss);
                 clock.1 += 1;
                 let seconds = clock.0.elapsed().as_secs_f64();
@@ -375,8 +394,8 @@ impl<'a, T: Task> Session<'a, T> {
                 return Ok(self.state.batch >= batches);
             }
             if saved.elapsed().as_secs() >= SAVE_EVERY {
-                if let Some(before) = running.take() {
-                    partial.add(self.engine.wait(self.gpu, before)?.0);
+                if let Some(last) = running.take() {
+                    partial.add(self.engine.scalars(last)?.0);
                     self.state.more = serde_json::to_value(partial).unwrap_or_default();
                 }
                 self.save()?;
@@ -435,20 +454,6 @@ fn slab_name(slab: &Slab) -> String {
         Slab::Gradients => "gradients".into(),
         Slab::State(name) => name.clone(),
     }
-}
-
-/// Loss and gradient norm of a step; an error where the optimizer refused it.
-pub(super) fn scalars(step: u64, pending: Pending) -> Result<(f32, f32)> {
-    let outputs = pending.wait()?;
-    let (loss, control) = (outputs[0].data()[0], outputs[1].data());
-    if control[2] == 0.0 {
-        let message = format!(
-            "loss {loss}, gradient norm {}: the weights were left as they were (hint: a smaller --lr, or look at the images)",
-            control[0]
-        );
-        return Err(Error::NotFinite { step, message });
-    }
-    Ok((loss, control[0]))
 }
 
 /// `count` of `samples` at even distances, or all.

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::gpu::ParamBlock;
+use crate::ops::cut::by_channels;
 use crate::ops::image::{self, Pass};
 use crate::ops::pooling::PoolParams;
 use crate::ops::{Call, Lowered, Requires, ShaderInfo, Slot, Version};
@@ -16,7 +17,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             layouts: image::all_c4,
-            lower: |call| $lower(call, $shader, $wide),
+            lower: |call| by_channels(call, |call| $lower(call, $shader, $wide)),
         }
     };
 }

@@ -2,7 +2,7 @@
 
 use crate::ops::cases::{Case, Draw, Input};
 
-use super::{BatchNorm2d, BatchNorm2dBackward, RunningUpdate};
+use super::{BatchNorm2d, BatchNorm2dBackward, BatchNorm2dFold, RunningUpdate};
 
 pub(super) fn cases() -> Vec<Case> {
     let standard = Draw::Normal(0.0, 1.0);
@@ -41,5 +41,18 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(running(1, 1.0, "the smallest"));
     cases.push(running(130, 0.5, "a last workgroup of two"));
     cases.push(running(67, 0.0, "a step that is not finite changes nothing"));
+    for (weight, channels, why) in [
+        ([1, 1, 1, 1], 0, "the smallest weight"),
+        ([7, 5, 3, 2], 0, "pad lanes in the weight"),
+        ([40, 8, 1, 1], 0, "none"),
+        ([6, 9, 2, 2], 1, "a transposed convolution's"),
+    ] {
+        let normal = || Input::normal([weight[channels]]);
+        let variance = Input::drawn([weight[channels]], Draw::Uniform(0.25, 4.0));
+        let op = BatchNorm2dFold { eps: 1e-5, channels };
+        cases.push(Case::new(op, vec![Input::normal(weight), normal(), normal(), normal(), variance.clone()], why));
+        let with_bias = vec![Input::normal(weight), normal(), normal(), normal(), normal(), variance];
+        cases.push(Case::new(op, with_bias, why));
+    }
     cases
 }

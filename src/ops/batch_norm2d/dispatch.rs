@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
+use crate::ops::cut::each_part;
 use crate::ops::flat::{self, LayoutsFn, WG, wide};
 use crate::ops::{Binding, Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
 
@@ -12,7 +13,8 @@ use super::{BatchNorm2d, BatchNorm2dBackward};
 gpu_params! {
     /// The uniform block of `batch_norm2d/forward_1_statistics`.
     pub struct StatisticsParams {
-        n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, momentum: f32, eps: f32,
+        n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, first: u32, total: u32, squares: u32,
+        momentum: f32, eps: f32,
     }
 }
 
@@ -25,7 +27,7 @@ gpu_params! {
 
 gpu_params! {
     /// The uniform block of `batch_norm2d/forward_2_parts`.
-    pub struct PartsParams { plane: u32, x_base: u32, x_stride: u32, first: u32, n: u32, chunks: u32 }
+    pub struct PartsParams { plane: u32, x_base: u32, x_stride: u32, first: u32, n: u32, chunks: u32, group: u32 }
 }
 
 gpu_params! {
@@ -38,14 +40,15 @@ gpu_params! {
 gpu_params! {
     /// The uniform block of `batch_norm2d/forward_2_wide`.
     pub struct WideParams {
-        c: u32, plane: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, eps: f32,
+        c: u32, plane: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, eps: f32, group: u32,
     }
 }
 
 gpu_params! {
     /// The uniform block of `batch_norm2d/backward_1_sums`.
     pub struct SumsParams {
-        n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, running: u32, eps: f32,
+        n: u32, c: u32, h: u32, w: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, first: u32, total: u32,
+        running: u32, eps: f32,
     }
 }
 
@@ -61,6 +64,7 @@ gpu_params! {
     /// The uniform block of `batch_norm2d/backward_2_parts`.
     pub struct BackwardPartsParams {
         plane: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, first: u32, n: u32, chunks: u32,
+        group: u32,
     }
 }
 
@@ -73,7 +77,7 @@ gpu_params! {
     /// The uniform block of `batch_norm2d/backward_2_wide`.
     pub struct BackwardWideParams {
         c: u32, plane: u32, x_base: u32, x_stride: u32, g_base: u32, g_stride: u32, dx_base: u32, dx_stride: u32,
-        count: f32, eps: f32,
+        count: f32, eps: f32, group: u32,
     }
 }
 
@@ -188,24 +192,30 @@ fn wholes(call: &Call<'_>, slots: &[Slot]) -> Result<Vec<Binding>> {
 fn forward_direct(call: &Call<'_>) -> Result<Lowered> {
     let &BatchNorm2d { momentum, eps, .. } = call.op.expect()?;
     let s = Sizes::of(call);
-    let x = call.window(Slot::Input(0), &(0..s.n));
-    call.check(x.binding.len)?;
-    let params = StatisticsParams {
-        n: s.n as u32,
-        c: s.c as u32,
-        h: s.h as u32,
-        w: s.w as u32,
-        x_base: x.base,
-        x_stride: x.stride,
-        momentum,
-        eps,
-    };
-    let mut bindings = vec![x.binding];
     let outputs = (1..5).map(Slot::Output);
     let slots: Vec<Slot> = [Slot::Input(3), Slot::Input(4)].into_iter().chain(outputs).collect();
-    bindings.extend(wholes(call, &slots)?);
-    let launch = Launch::new(STATISTICS.path, &params, bindings, [s.c.div_ceil(WG) as u32, 1, 1]);
-    let mut lowered = Lowered { workspaces: vec![], launches: vec![launch] };
+    let small = wholes(call, &slots)?;
+    let mut lowered = Lowered { workspaces: vec![s.c * 4], launches: vec![] };
+    let batches = call.batches(&[Slot::Input(0)])?;
+    // All sums, then all squares: each goes on from run to run.
+    for (squares, batch) in [0, 1].into_iter().flat_map(|squares| batches.iter().map(move |batch| (squares, batch))) {
+        let x = call.window(Slot::Input(0), batch);
+        let params = StatisticsParams {
+            n: batch.len() as u32,
+            c: s.c as u32,
+            h: s.h as u32,
+            w: s.w as u32,
+            x_base: x.base,
+            x_stride: x.stride,
+            first: batch.start as u32,
+            total: s.n as u32,
+            squares,
+            momentum,
+            eps,
+        };
+        let bindings = [&[x.binding], &*small, &[call.workspace(0, 0, s.c * 4)]].concat();
+        lowered.launches.push(Launch::new(STATISTICS.path, &params, bindings, [s.c.div_ceil(WG) as u32, 1, 1]));
+    }
     normalise_direct(call, &mut lowered, false, [Slot::Output(3), Slot::Output(4)])?;
     Ok(lowered)
 }
@@ -243,8 +253,8 @@ fn forward_split(call: &Call<'_>) -> Result<Lowered> {
     call.check(floats)?;
     let mut lowered = Lowered { workspaces: vec![floats, s.c4 * 8], launches: vec![] };
     let (parts, means) = (call.workspace(0, 0, floats), call.workspace(1, 0, s.c4 * 8));
-    for batch in call.batches(&[Slot::Input(0)])? {
-        let x = call.window(Slot::Input(0), &batch);
+    each_part(call, &[Slot::Input(0)], |part, channels, batch| {
+        let x = part.window(Slot::Input(0), batch);
         let params = PartsParams {
             plane: s.plane as u32,
             x_base: x.base / 4,
@@ -252,11 +262,13 @@ fn forward_split(call: &Call<'_>) -> Result<Lowered> {
             first: batch.start as u32,
             n: s.n as u32,
             chunks: s.chunks as u32,
+            group: (channels.start / 4) as u32,
         };
-        let groups = [s.chunks as u32, s.c4 as u32, batch.len() as u32];
+        let groups = [s.chunks as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let launch = Launch::new(PARTS.path, &params, vec![x.binding, parts], groups);
         lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64));
-    }
+        Ok(())
+    })?;
     let params = MergeParams {
         c: s.c as u32,
         n: s.n as u32,
@@ -277,8 +289,8 @@ fn forward_split(call: &Call<'_>) -> Result<Lowered> {
 fn normalise_wide(call: &Call<'_>, lowered: &mut Lowered, running: bool, statistics: [Binding; 2]) -> Result<()> {
     let s = Sizes::of(call);
     let small = wholes(call, &[Slot::Input(1), Slot::Input(2)])?;
-    for batch in call.batches(&[Slot::Input(0), Slot::Output(0)])? {
-        let (x, y) = (call.window(Slot::Input(0), &batch), call.window(Slot::Output(0), &batch));
+    each_part(call, &[Slot::Input(0), Slot::Output(0)], |part, channels, batch| {
+        let (x, y) = (part.window(Slot::Input(0), batch), part.window(Slot::Output(0), batch));
         let params = WideParams {
             c: s.c as u32,
             plane: s.plane as u32,
@@ -287,42 +299,45 @@ fn normalise_wide(call: &Call<'_>, lowered: &mut Lowered, running: bool, statist
             y_base: y.base / 4,
             y_stride: y.stride / 4,
             eps: call.op.expect::<BatchNorm2d>()?.eps,
+            group: (channels.start / 4) as u32,
         };
         let mut bindings = vec![x.binding];
         bindings.extend(&small);
         bindings.extend(statistics);
         bindings.push(y.binding);
-        let groups = [s.plane.div_ceil(WG * 4) as u32, s.c4 as u32, batch.len() as u32];
+        let groups = [s.plane.div_ceil(WG * 4) as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let launch = Launch::new(WIDE.path, &params, bindings, groups);
         lowered.launches.push(wide(launch, call).var("running", running));
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 fn backward_direct(call: &Call<'_>) -> Result<Lowered> {
     let &BatchNorm2dBackward { training, eps } = call.op.expect()?;
     let running = u32::from(!training);
     let s = Sizes::of(call);
-    let (x, g) = (call.window(Slot::Input(0), &(0..s.n)), call.window(Slot::Input(4), &(0..s.n)));
-    call.check(x.binding.len)?;
-    call.check(g.binding.len)?;
-    let params = SumsParams {
-        n: s.n as u32,
-        c: s.c as u32,
-        h: s.h as u32,
-        w: s.w as u32,
-        x_base: x.base,
-        x_stride: x.stride,
-        g_base: g.base,
-        g_stride: g.stride,
-        running,
-        eps,
-    };
     let statistics = wholes(call, &[Slot::Input(2), Slot::Input(3)])?;
     let gradients = wholes(call, &[Slot::Output(1), Slot::Output(2)])?;
-    let bindings = [&[x.binding], &*statistics, &[g.binding], &*gradients].concat();
-    let launch = Launch::new(SUMS.path, &params, bindings, [s.c.div_ceil(WG) as u32, 1, 1]);
-    let mut lowered = Lowered { workspaces: vec![], launches: vec![launch] };
+    let mut lowered = Lowered::default();
+    for batch in call.batches(&[Slot::Input(0), Slot::Input(4)])? {
+        let (x, g) = (call.window(Slot::Input(0), &batch), call.window(Slot::Input(4), &batch));
+        let params = SumsParams {
+            n: batch.len() as u32,
+            c: s.c as u32,
+            h: s.h as u32,
+            w: s.w as u32,
+            x_base: x.base,
+            x_stride: x.stride,
+            g_base: g.base,
+            g_stride: g.stride,
+            first: batch.start as u32,
+            total: s.n as u32,
+            running,
+            eps,
+        };
+        let bindings = [&[x.binding], &*statistics, &[g.binding], &*gradients].concat();
+        lowered.launches.push(Launch::new(SUMS.path, &params, bindings, [s.c.div_ceil(WG) as u32, 1, 1]));
+    }
     let len = s.c4 * 4 * s.plane;
     for batch in call.batches(&[Slot::Input(0), Slot::Input(4), Slot::Output(0)])? {
         let [x, g, dx] = [Slot::Input(0), Slot::Input(4), Slot::Output(0)].map(|slot| call.window(slot, &batch));
@@ -357,8 +372,8 @@ fn backward_split(call: &Call<'_>) -> Result<Lowered> {
     let parts = call.workspace(0, 0, floats);
     let statistics = wholes(call, &[Slot::Input(2), Slot::Input(3)])?;
     let gradients = wholes(call, &[Slot::Output(1), Slot::Output(2)])?;
-    for batch in call.batches(&[Slot::Input(0), Slot::Input(4)])? {
-        let (x, g) = (call.window(Slot::Input(0), &batch), call.window(Slot::Input(4), &batch));
+    each_part(call, &[Slot::Input(0), Slot::Input(4)], |part, channels, batch| {
+        let (x, g) = (part.window(Slot::Input(0), batch), part.window(Slot::Input(4), batch));
         let params = BackwardPartsParams {
             plane: s.plane as u32,
             x_base: x.base / 4,
@@ -368,18 +383,21 @@ fn backward_split(call: &Call<'_>) -> Result<Lowered> {
             first: batch.start as u32,
             n: s.n as u32,
             chunks: s.chunks as u32,
+            group: (channels.start / 4) as u32,
         };
-        let groups = [s.chunks as u32, s.c4 as u32, batch.len() as u32];
+        let groups = [s.chunks as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let bindings = vec![x.binding, statistics[0], g.binding, parts];
         let launch = Launch::new(BACKWARD_PARTS.path, &params, bindings, groups);
         lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64));
-    }
+        Ok(())
+    })?;
     let params = BackwardSumsParams { c: s.c as u32, parts: (s.n * s.chunks) as u32, eps };
     let bindings = vec![parts, statistics[1], gradients[0], gradients[1]];
     let launch = Launch::new(BACKWARD_SUMS.path, &params, bindings, [s.c4 as u32, 1, 1]);
     lowered.launches.push(wide(launch, call).var("running", !training));
-    for batch in call.batches(&[Slot::Input(0), Slot::Input(4), Slot::Output(0)])? {
-        let [x, g, dx] = [Slot::Input(0), Slot::Input(4), Slot::Output(0)].map(|slot| call.window(slot, &batch));
+    let images = [Slot::Input(0), Slot::Input(4), Slot::Output(0)];
+    each_part(call, &images, |part, channels, batch| {
+        let [x, g, dx] = images.map(|slot| part.window(slot, batch));
         let params = BackwardWideParams {
             c: s.c as u32,
             plane: s.plane as u32,
@@ -391,12 +409,14 @@ fn backward_split(call: &Call<'_>) -> Result<Lowered> {
             dx_stride: dx.stride / 4,
             count: (s.n * s.plane) as f32,
             eps,
+            group: (channels.start / 4) as u32,
         };
         let weight = call.whole(Slot::Input(1))?;
         let bindings = [&[x.binding, weight], &*statistics, &[g.binding], &*gradients, &[dx.binding]].concat();
-        let groups = [s.plane.div_ceil(WG * 4) as u32, s.c4 as u32, batch.len() as u32];
+        let groups = [s.plane.div_ceil(WG * 4) as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let launch = Launch::new(BACKWARD_WIDE.path, &params, bindings, groups);
         lowered.launches.push(wide(launch, call).var("running", !training));
-    }
+        Ok(())
+    })?;
     Ok(lowered)
 }

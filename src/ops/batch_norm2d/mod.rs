@@ -7,11 +7,16 @@
 
 mod cases;
 mod dispatch;
+mod fold;
 mod gradient;
 mod twin;
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::graph::{GradientContext, Graph, Op, Value};
+
+pub use fold::BatchNorm2dFold;
 
 use super::flat::{exactly, same};
 use super::{Attributes, Gradient, Kernel, Room, Version, twin as twin_of};
@@ -26,6 +31,7 @@ pub const ROOM: Room = Room {
         kernel("batch_norm2d.backward", twin_of!(twin::backward), dispatch::BACKWARD, 5e-5),
         kernel("batch_norm2d.inference_backward", twin_of!(twin::backward), dispatch::INFERENCE_BACKWARD, 5e-5),
         kernel("batch_norm2d.update", twin_of!(twin::update), dispatch::UPDATE, 0.0),
+        kernel("batch_norm2d.fold", twin_of!(fold::twin), fold::VERSIONS, 1e-6),
     ],
     cases: cases::cases,
     from_case,
@@ -116,6 +122,10 @@ impl Op for BatchNorm2d {
 
     fn gradient(&self, context: &mut GradientContext<'_>) -> Result<()> {
         gradient::gradient(self, context)
+    }
+
+    fn fold(&self, channels: usize) -> Option<Arc<dyn Op>> {
+        (!self.training).then(|| Arc::new(BatchNorm2dFold { eps: self.eps, channels }) as Arc<dyn Op>)
     }
 
     fn flops(&self, inputs: &[&[usize]], _: &[&[usize]]) -> u64 {

@@ -23,7 +23,7 @@ pub const ROOM: Room = Room {
             name: "conv2d.forward",
             twin: twin_of!(twin::forward),
             versions: dispatch::FORWARD,
-            epilogues: &[Epilogue::Relu],
+            epilogues: &[Epilogue::Relu, Epilogue::Add, Epilogue::AddRelu],
             tolerance: 1e-5,
         },
         Kernel {
@@ -165,6 +165,10 @@ impl Op for Conv2d {
 
     fn gradient(&self, context: &mut GradientContext<'_>) -> Result<()> {
         gradient::gradient(self, context)
+    }
+
+    fn weight_channels(&self) -> Option<usize> {
+        Some(0)
     }
 
     fn flops(&self, inputs: &[&[usize]], outputs: &[&[usize]]) -> u64 {

@@ -174,6 +174,10 @@ impl Op for ConvTranspose2d {
         gradient::gradient(self, context)
     }
 
+    fn weight_channels(&self) -> Option<usize> {
+        Some(1)
+    }
+
     fn flops(&self, inputs: &[&[usize]], _: &[&[usize]]) -> u64 {
         2 * (inputs[0].iter().product::<usize>() * inputs[1][1..].iter().product::<usize>()) as u64
     }

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
+use crate::ops::cut::by_channels;
 use crate::ops::image::{self, Pass};
 use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window, fold};
 
@@ -21,7 +22,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             layouts: $layouts,
-            lower: |call| $lower(call, $shader),
+            lower: |call| by_channels(call, |call| $lower(call, $shader)),
         }
     };
 }

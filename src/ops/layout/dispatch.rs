@@ -1,8 +1,9 @@
-//! One dispatch for each run of samples that the adapter can bind; a weight is converted whole.
+//! One dispatch for each run of samples, or of channels, that the adapter can bind; a weight is converted whole.
 
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
+use crate::ops::cut::by_channels_of;
 use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
 
 use super::Convert;
@@ -20,7 +21,7 @@ pub(super) const CONVERT: &[Version] = &[Version {
     requires: Requires::NOTHING,
     views: true,
     layouts,
-    lower,
+    lower: by_parts,
 }];
 
 const WG: usize = 64;
@@ -39,10 +40,23 @@ fn number(layout: Layout) -> i64 {
     }
 }
 
+const SLOTS: [Slot; 2] = [Slot::Input(0), Slot::Output(0)];
+
+fn weight(layout: Layout) -> bool {
+    matches!(layout, Layout::Oihw4 | Layout::Iohw4)
+}
+
+fn by_parts(call: &Call<'_>) -> Result<Lowered> {
+    let convert = call.op.expect::<Convert>()?;
+    match call.outputs[0].shape.len() == 4 && !weight(convert.from) && !weight(convert.to) {
+        true => by_channels_of(call, &SLOTS, lower),
+        false => lower(call),
+    }
+}
+
 fn lower(call: &Call<'_>) -> Result<Lowered> {
     let convert = call.op.expect::<Convert>()?;
-    let slots = [Slot::Input(0), Slot::Output(0)];
-    let weight = |layout| matches!(layout, Layout::Oihw4 | Layout::Iohw4);
+    let slots = SLOTS;
     let [n, b, y, x] = match call.outputs[0].shape.as_slice() {
         &[n, b, y, x] => [n, b, y, x],
         flat => [1, 1, 1, flat.iter().product()],

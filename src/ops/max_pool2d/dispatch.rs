@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
+use crate::ops::cut::by_channels;
 use crate::ops::image::{self, Pass};
 use crate::ops::pooling::{PoolParams, Windows};
 use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window};
@@ -17,7 +18,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             layouts: $layouts,
-            lower: |call| $lower(call, $shader),
+            lower: |call| by_channels(call, |call| $lower(call, $shader)),
         }
     };
 }
@@ -38,7 +39,7 @@ pub(super) const BACKWARD: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         layouts: numbered_layouts,
-        lower: winners,
+        lower: |call| by_channels(call, winners),
     },
     version!("max_pool2d/backward_3_disjoint", disjoint_layouts, disjoint),
 ];

@@ -1,8 +1,9 @@
-//! Bindings and workgroups: one dispatch for each run of samples that the adapter can bind.
+//! Bindings and workgroups: one dispatch for each run of samples, or of channels, that the adapter can bind.
 
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
+use crate::ops::cut::by_channels;
 use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
 
 use super::Scale;
@@ -24,7 +25,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             layouts,
-            lower: |call| lower(call, $shader, $wide),
+            lower: |call| by_channels(call, |call| lower(call, $shader, $wide)),
         }
     };
 }
@@ -65,7 +66,6 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
     // over into the 16 bytes that every buffer is rounded up to.
     let dense = slots.iter().all(|&slot| call.operand(slot).within.is_none());
     let whole = output.floats() as u64 * 4 <= call.caps.max_binding;
-    let quads = output.sample().is_multiple_of(4);
     let mut lowered = Lowered::default();
     let mut push = |windows: &[crate::ops::Window], n: usize, len: usize| {
         let [x, y] = fold(len.div_ceil(if wide { WG * 4 } else { WG }));
@@ -98,7 +98,7 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
         push(&windows, 1, output.floats());
         return Ok(lowered);
     }
-    if output.layout == Layout::Plain && (!quads || output.shape.is_empty()) {
+    if output.layout == Layout::Plain {
         // A sample of a plain value may start in the middle of a quad, so its flat array is cut instead.
         let most = usize::try_from(call.caps.max_binding / 256).unwrap_or(usize::MAX).max(1) * 64;
         let total = output.floats();

@@ -111,7 +111,11 @@ member!(Mul, "pointwise.mul", 2, gradient::mul);
 /// What another kernel can carry out in place of an op of this room.
 #[must_use]
 pub fn as_epilogue(op: &dyn Op) -> Option<Epilogue> {
-    op.downcast::<Relu>().map(|_| Epilogue::Relu)
+    match op.kernel() {
+        "pointwise.relu" => Some(Epilogue::Relu),
+        "pointwise.add" => Some(Epilogue::Add),
+        _ => None,
+    }
 }
 
 impl Graph {

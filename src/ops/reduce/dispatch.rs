@@ -1,4 +1,4 @@
-//! Bindings and workgroups; the split version cuts at samples and adds its parts in order.
+//! Bindings and workgroups. Where a batch is cut, the sums go on from run to run in the order of its samples.
 
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
@@ -41,51 +41,56 @@ fn layouts(_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<L
 }
 
 fn direct(call: &Call<'_>) -> Result<Lowered> {
-    let &[n, c, h, w] = call.inputs[0].shape.as_slice() else { return Ok(Lowered::default()) };
-    let x = call.window(Slot::Input(0), &(0..n));
-    call.check(x.binding.len)?;
-    let params = Params {
-        n: n as u32,
-        c: c as u32,
-        plane: (h * w) as u32,
-        x_base: x.base,
-        x_stride: x.stride,
-        first: 0,
-        parts: 1,
-    };
-    let bindings = vec![x.binding, call.whole(Slot::Output(0))?];
-    let groups = [c.div_ceil(WG) as u32, 1, 1];
-    let launch = Launch::new("reduce/channel_sum_1_direct", &params, bindings, groups);
-    Ok(Lowered { workspaces: vec![], launches: vec![launch] })
+    let &[_, c, h, w] = call.inputs[0].shape.as_slice() else { return Ok(Lowered::default()) };
+    let mut lowered = Lowered::default();
+    for batch in call.batches(&[Slot::Input(0)])? {
+        let x = call.window(Slot::Input(0), &batch);
+        let params = Params {
+            n: batch.len() as u32,
+            c: c as u32,
+            plane: (h * w) as u32,
+            x_base: x.base,
+            x_stride: x.stride,
+            first: batch.start as u32,
+            parts: 1,
+        };
+        let bindings = vec![x.binding, call.whole(Slot::Output(0))?];
+        let groups = [c.div_ceil(WG) as u32, 1, 1];
+        lowered.launches.push(Launch::new("reduce/channel_sum_1_direct", &params, bindings, groups));
+    }
+    Ok(lowered)
 }
 
-/// Every lane of a workgroup sums every 64th pixel of one sample's group of channels; the lanes' sums are the parts.
+/// Every lane of a workgroup sums every 64th pixel of one sample's group of channels; the lanes' sums are the parts, which
+/// are added in order.
 fn split(call: &Call<'_>) -> Result<Lowered> {
     let &[n, c, h, w] = call.inputs[0].shape.as_slice() else { return Ok(Lowered::default()) };
     let c4 = c.div_ceil(4);
-    let floats = n * WG * c4 * 4;
-    call.check(floats)?;
-    let mut lowered = Lowered { workspaces: vec![floats], launches: vec![] };
-    let block = |x_base, x_stride, first| Params {
-        n: n as u32,
-        c: c as u32,
-        plane: (h * w) as u32,
-        x_base,
-        x_stride,
-        first,
-        parts: (n * WG) as u32,
-    };
-    for batch in call.batches(&[Slot::Input(0)])? {
+    let each = WG * c4 * 4;
+    call.check(each)?;
+    let most = usize::try_from(call.caps.max_binding / 4).unwrap_or(usize::MAX) / each;
+    let batches = call.batches(&[Slot::Input(0)])?;
+    let most = batches.first().map_or(n, ExactSizeIterator::len).min(most);
+    let mut lowered = Lowered { workspaces: vec![most * each], launches: vec![] };
+    for start in (0..n).step_by(most) {
+        let batch = start..(start + most).min(n);
         let x = call.window(Slot::Input(0), &batch);
-        let params = block(x.base / 4, x.stride / 4, batch.start as u32);
-        let bindings = vec![x.binding, call.workspace(0, 0, floats)];
+        let params = Params {
+            n: batch.len() as u32,
+            c: c as u32,
+            plane: (h * w) as u32,
+            x_base: x.base / 4,
+            x_stride: x.stride / 4,
+            first: start as u32,
+            parts: (batch.len() * WG) as u32,
+        };
+        let parts = call.workspace(0, 0, batch.len() * each);
+        let wide = |launch: Launch| launch.var("wide_u64", call.caps.wide_as_u64);
         let groups = [c4 as u32, batch.len() as u32, 1];
-        let launch = Launch::new("reduce/channel_sum_2_split", &params, bindings, groups);
-        lowered.launches.push(launch.var("wide_u64", call.caps.wide_as_u64));
+        lowered.launches.push(wide(Launch::new("reduce/channel_sum_2_split", &params, vec![x.binding, parts], groups)));
+        let bindings = vec![parts, call.whole(Slot::Output(0))?];
+        let groups = [c4.div_ceil(WG) as u32, 1, 1];
+        lowered.launches.push(wide(Launch::new("reduce/channel_sum_2_total", &params, bindings, groups)));
     }
-    let bindings = vec![call.workspace(0, 0, floats), call.whole(Slot::Output(0))?];
-    let groups = [c4.div_ceil(WG) as u32, 1, 1];
-    let launch = Launch::new("reduce/channel_sum_2_total", &block(0, 0, 0), bindings, groups);
-    lowered.launches.push(launch.var("wide_u64", call.caps.wide_as_u64));
     Ok(lowered)
 }

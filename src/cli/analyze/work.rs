@@ -1,0 +1,216 @@
+//! What is done with one photograph.
+
+use image::{GrayImage, RgbImage, imageops};
+
+use crate::cli::photos::Photo;
+use crate::data::View;
+use crate::data::augment::Picture;
+use crate::data::measure::{Measurements, Region, focus, region};
+use crate::data::resize::resize_photo;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::models::Weights;
+use crate::plan::PlanOptions;
+use crate::report::analysis::{self, AnalysisReport, Case, Classification, Lesion, PictureFiles, Pictures, Warning};
+use crate::tensor::Tensor;
+use crate::train::classification::calibration::softmax;
+use crate::train::classification::mean_probabilities;
+use crate::train::{Classifier, Familiarity, GradCam, Segmenter, Ways};
+
+/// The longer side of the pictures that are outlined, measured and written; what is classified is cut from the
+/// photograph itself.
+const WORKING_SIDE: u32 = 1600;
+
+/// What photographs go through.
+pub(super) struct Work {
+    pub segmenter: Segmenter,
+    pub threshold: f32,
+    pub judge: Option<Judge>,
+    pub mm_per_pixel: Option<f64>,
+}
+
+/// A classifier with what explains it.
+pub(super) struct Judge {
+    classifier: Classifier,
+    cam: GradCam,
+    familiarity: Option<Familiarity>,
+    calibrated: bool,
+    views: usize,
+}
+
+/// A judgement and the pictures it was made on.
+struct Judged {
+    facts: Classification,
+    crop: Option<RgbImage>,
+    heat: Option<RgbImage>,
+}
+
+impl Work {
+    /// Analyzes a photograph into the report.
+    pub fn one(&self, Photo { path, name }: &Photo, photo: &RgbImage, report: &mut AnalysisReport) -> Result<()> {
+        let working = bounded(photo)?;
+        let scale = f64::from(photo.width()) / f64::from(working.width());
+        let probabilities = self.segmenter.probabilities(&working)?;
+        let found = region(&self.mask(&probabilities, &working)?);
+        let lesion = found.as_ref().map(|found| self.lesion(&working, found, &probabilities, scale)).transpose()?;
+        let empty = || GrayImage::new(working.width(), working.height());
+        let mask = found.as_ref().map_or_else(empty, |found| found.mask.clone());
+        let judged = self.judge.as_ref().map(|judge| judge.of(photo, &mask, found.is_some())).transpose()?;
+        let (crop, heat, classification) = match judged {
+            Some(Judged { facts, crop, heat }) => (crop, heat, Some(facts)),
+            None => (found.as_ref().map(|found| cut(&working, found)), None, None),
+        };
+        let focus = focus(photo)?;
+        let warnings = Warning::of(focus, lesion.as_ref(), classification.as_ref());
+        let case = Case {
+            name: name.clone(),
+            file: path.clone(),
+            width: photo.width(),
+            height: photo.height(),
+            focus,
+            lesion,
+            classification,
+            warnings,
+            pictures: PictureFiles::default(),
+        };
+        let pictures = Pictures { photo: &working, mask: &mask, crop: crop.as_ref(), heat: heat.as_ref() };
+        report.add(case, &pictures)
+    }
+
+    fn mask(&self, probabilities: &Tensor, photo: &RgbImage) -> Result<GrayImage> {
+        let raw = probabilities.data().iter().map(|&p| if p >= self.threshold { 255 } else { 0 }).collect();
+        GrayImage::from_raw(photo.width(), photo.height(), raw)
+            .ok_or_else(|| Error::Mismatch("the probabilities are not of the photograph's size".into()))
+    }
+
+    /// The figures of a region of the working picture, in pixels of the photograph, which has `scale` times as many.
+    fn lesion(&self, working: &RgbImage, found: &Region, probabilities: &Tensor, scale: f64) -> Result<Lesion> {
+        let mut measurements = Measurements::of(working, found, self.mm_per_pixel.map(|mm| mm * scale))?;
+        measurements.diameter_pixels *= scale;
+        let inside = probabilities.data().iter().zip(found.mask.as_raw()).filter(|(_, mask)| **mask == 255);
+        let confidence: f64 = inside.map(|(p, _)| f64::from(*p)).sum();
+        Ok(Lesion {
+            bounding_box: found.frame.map(|side| (f64::from(side) * scale).round() as u32),
+            mean_confidence: confidence / found.area as f64,
+            elsewhere_share: found.elsewhere_share(),
+            cut_off_share: found.cut_off_share(),
+            measurements,
+        })
+    }
+}
+
+impl Judge {
+    /// A judge by these weights. `views` is 1, 2, 4 or 8.
+    pub fn new(gpu: &Gpu, weights: &Weights, layer: &str, views: usize, options: &PlanOptions) -> Result<Self> {
+        let classifier = Classifier::new(gpu, weights)?.planned(options.clone());
+        let cam = GradCam::of(gpu, &classifier, layer, options)?;
+        let familiarity = Familiarity::of(weights)?;
+        let calibrated = weights.meta()?.temperature.is_some();
+        Ok(Self { classifier, cam, familiarity, calibrated, views })
+    }
+
+    fn of(&self, photo: &RgbImage, mask: &GrayImage, found: bool) -> Result<Judged> {
+        let options = self.classifier.options();
+        let (own, temperature) = (options.view, options.temperature);
+        let (view, other) = match own {
+            View::Whole => (analysis::View::Whole, View::Crop { margin: View::MARGIN }),
+            View::Crop { .. } | View::Masked => (analysis::View::Crop, View::Whole),
+        };
+        // Without a lesion every view is the whole photograph.
+        let view = if found { view } else { analysis::View::Whole };
+        let logits = self.logits(own, photo, mask)?;
+        let mean = mean_probabilities(&logits, temperature);
+        let ways: Vec<Vec<f64>> = logits.iter().map(|way| softmax(way, temperature)).collect();
+        let other = match found {
+            true => Some(mean_probabilities(&self.logits(other, photo, mask)?, temperature)),
+            false => None,
+        };
+        let top = largest(&mean);
+        let shown = self.classifier.shown(own, photo, Some(mask))?;
+        let [height, width] = options.size;
+        let input = shown.clone().resized(height, width)?.tensor();
+        let explained = self.cam.run(self.classifier.params(), &input, top)?;
+        let distance = self.familiarity.as_ref().map(|known| known.distance(explained.features.data())).transpose()?;
+        let deviation = |class: usize| {
+            let squares = ways.iter().map(|way| (way[class] - mean[class]).powi(2)).sum::<f64>();
+            (ways.len() > 1).then(|| (squares / (ways.len() - 1) as f64).sqrt())
+        };
+        let classes =
+            options.classes.names().iter().zip(0..).map(|(name, at): (&String, usize)| analysis::ClassProbability {
+                name: name.clone(),
+                probability: mean[at],
+                deviation: deviation(at),
+                other_view: other.as_ref().map(|other| other[at]),
+            });
+        let flat = analysis::is_flat(&explained.map);
+        let facts = Classification {
+            view,
+            classes: classes.collect(),
+            views: ways.len(),
+            agreeing: ways.iter().filter(|way| largest(way) == top).count(),
+            calibrated: self.calibrated,
+            distance,
+            distance_limit: self.familiarity.as_ref().map(Familiarity::limit),
+            layer: self.cam.layer().into(),
+            heat_flat: flat,
+        };
+        let seen = bounded(&picture(&shown)?)?;
+        let heat = if flat { None } else { Some(analysis::heat(&seen, &explained.map)?) };
+        let crop = match own {
+            _ if !found => None,
+            View::Crop { .. } | View::Masked => Some(seen),
+            View::Whole => {
+                let crop = self.classifier.shown(View::Crop { margin: View::MARGIN }, photo, Some(mask))?;
+                Some(bounded(&picture(&crop)?)?)
+            }
+        };
+        Ok(Judged { facts, crop, heat })
+    }
+
+    /// The logits of every way in which a view is shown.
+    fn logits(&self, view: View, photo: &RgbImage, mask: &GrayImage) -> Result<Vec<Vec<f32>>> {
+        let [height, width] = self.classifier.options().size;
+        let ways = match self.views {
+            1 => Ways::One,
+            2 => Ways::Two,
+            _ => Ways::Four,
+        };
+        let of = |photo: &RgbImage, mask: &GrayImage| {
+            let input = self.classifier.shown(view, photo, Some(mask))?.resized(height, width)?.tensor();
+            Ok::<_, Error>(self.classifier.logits_of_ways(&input, ways)?.pop().unwrap_or_default())
+        };
+        let mut all = of(photo, mask)?;
+        if self.views == 8 {
+            all.extend(of(&imageops::rotate90(photo), &imageops::rotate90(mask))?);
+        }
+        Ok(all)
+    }
+}
+
+/// The place of the largest value, the first of equals.
+fn largest(values: &[f64]) -> usize {
+    values.iter().enumerate().fold(0, |best, (at, value)| if *value > values[best] { at } else { best })
+}
+
+/// A photograph within [`WORKING_SIDE`].
+fn bounded(photo: &RgbImage) -> Result<RgbImage> {
+    let (width, height) = photo.dimensions();
+    let longer = width.max(height);
+    if longer <= WORKING_SIDE {
+        return Ok(photo.clone());
+    }
+    let scaled = |side: u32| (u64::from(side) * u64::from(WORKING_SIDE) / u64::from(longer)).max(1) as usize;
+    resize_photo(photo, scaled(height), scaled(width))
+}
+
+fn picture(picture: &Picture) -> Result<RgbImage> {
+    let raw = picture.pixels().iter().flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
+    RgbImage::from_raw(picture.width() as u32, picture.height() as u32, raw)
+        .ok_or_else(|| Error::Mismatch("a picture has another length than its size says".into()))
+}
+
+/// The lesion with a margin around it.
+fn cut(photo: &RgbImage, found: &Region) -> RgbImage {
+    let [left, top, width, height] = found.crop(f64::from(View::MARGIN));
+    imageops::crop_imm(photo, left, top, width, height).to_image()
+}

@@ -1,0 +1,151 @@
+//! What changes in a graph before its nodes are lowered: nodes that nothing needs are dropped, norms go into the weights
+//! before them, and elementwise ops into the kernels before them. No rewrite knows an op by its name; ops and kernels say
+//! what can be done with them.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::graph::{Graph, Op, Slab, Source, Value};
+use crate::ops::{self, Epilogue};
+
+/// A node after the rewrites.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub op: Arc<dyn Op>,
+    pub name: String,
+    /// The op's inputs, then what the epilogue adds.
+    pub inputs: Vec<Value>,
+    pub outputs: Vec<Value>,
+    pub epilogue: Option<Epilogue>,
+}
+
+impl Call {
+    /// The inputs of the op itself.
+    pub fn own_inputs(&self) -> &[Value] {
+        &self.inputs[..self.inputs.len() - usize::from(self.epilogue.is_some_and(Epilogue::adds))]
+    }
+}
+
+/// The nodes on which outputs and changes of slabs depend, in order.
+pub(super) fn reachable(graph: &Graph, outputs: &[Value]) -> Vec<Call> {
+    let mut wanted: HashSet<usize> = outputs.iter().map(|value| value.0).collect();
+    let effects: HashSet<usize> = graph.effects().iter().copied().collect();
+    let mut keep = vec![false; graph.nodes().len()];
+    let reads_gradients = |value: &Value| matches!(graph.info(*value).source, Source::Slab(Slab::Gradients));
+    if outputs.iter().any(reads_gradients) {
+        wanted.extend(graph.placed_gradients().iter().map(|(_, value)| value.0));
+    }
+    for (at, node) in graph.nodes().iter().enumerate().rev() {
+        keep[at] = effects.contains(&at) || node.outputs.iter().any(|output| wanted.contains(&output.0));
+        if keep[at] {
+            wanted.extend(node.inputs.iter().map(|input| input.0));
+            if node.inputs.iter().any(reads_gradients) {
+                wanted.extend(graph.placed_gradients().iter().map(|(_, value)| value.0));
+            }
+        }
+    }
+    let nodes = graph.nodes().iter().zip(keep).filter(|(_, keep)| *keep);
+    nodes
+        .map(|(node, _)| Call {
+            op: Arc::clone(&node.op),
+            name: node.name.clone(),
+            inputs: node.inputs.clone(),
+            outputs: node.outputs.clone(),
+            epilogue: None,
+        })
+        .collect()
+}
+
+/// How often each value is read, by calls, by the plan's outputs and by the slab of gradients.
+fn readers(graph: &Graph, calls: &[Call], outputs: &[Value]) -> HashMap<Value, usize> {
+    let mut readers = HashMap::new();
+    let placed = graph.placed_gradients().iter().map(|(_, value)| *value);
+    for value in calls.iter().flat_map(|call| call.inputs.iter().copied()).chain(outputs.iter().copied()).chain(placed)
+    {
+        *readers.entry(value).or_default() += 1;
+    }
+    readers
+}
+
+/// The call that gives `value` as its only output.
+fn producer(calls: &[Call], value: Value) -> Option<usize> {
+    calls.iter().position(|call| call.outputs == [value])
+}
+
+/// Takes an op that scales and shifts channels into the weight and bias of the op before it, where nothing else reads
+/// what is between and both depend on parameters alone. `graph` gets the nodes that compute the new weight and bias.
+pub(super) fn fold(graph: &mut Cow<'_, Graph>, calls: &mut Vec<Call>, outputs: &[Value]) -> Result<()> {
+    let readers = readers(graph, calls, outputs);
+    let fixed =
+        |graph: &Graph, value: &Value| matches!(graph.info(*value).source, Source::Param(_) | Source::Constant(_));
+    for at in 0..calls.len() {
+        let norm = &calls[at];
+        let Some((linear, op)) = norm.inputs.first().and_then(|&value| {
+            let linear = producer(&calls[..at], value)?;
+            let op = norm.op.fold(calls[linear].op.weight_channels()?)?;
+            let only = readers[&value] == 1 && calls[linear].epilogue.is_none() && norm.outputs.len() == 1;
+            let unchanged = calls[linear..at].iter().all(|call| call.op.in_place().is_empty());
+            (only && unchanged).then_some((linear, op))
+        }) else {
+            continue;
+        };
+        let inputs: Vec<Value> = calls[linear].inputs[1..].iter().chain(&norm.inputs[1..]).copied().collect();
+        if !inputs.iter().all(|value| fixed(graph, value)) {
+            continue;
+        }
+        let (name, result) = (norm.name.clone(), norm.outputs.clone());
+        let folded = graph.to_mut().scoped(&name, |graph| graph.push_arc(Arc::clone(&op), &inputs))?;
+        calls.remove(at);
+        calls[linear].inputs.truncate(1);
+        calls[linear].inputs.extend(&folded);
+        calls[linear].outputs = result;
+        calls.insert(linear, Call { op, name, inputs, outputs: folded, epilogue: None });
+    }
+    Ok(())
+}
+
+/// Lets a kernel carry out the elementwise ops that follow it, where only they read its output.
+pub(super) fn fuse_epilogues(graph: &Graph, calls: &mut Vec<Call>, outputs: &[Value]) {
+    let readers = readers(graph, calls, outputs);
+    let mut at = 0;
+    while at < calls.len() {
+        match carrier(calls, at, &readers) {
+            Some((carrier, input, epilogue)) => {
+                let fused = calls.remove(at);
+                let mut call = calls[carrier].clone();
+                call.outputs = fused.outputs;
+                call.epilogue = Some(epilogue);
+                let added: Vec<Value> =
+                    fused.inputs.iter().enumerate().filter(|(place, _)| *place != input).map(|(_, &v)| v).collect();
+                // What is added may be computed only after the kernel's place.
+                let late = added.iter().any(|value| calls[carrier..at].iter().any(|call| call.outputs.contains(value)));
+                call.inputs.extend(added);
+                if late {
+                    calls.remove(carrier);
+                    calls.insert(at - 1, call);
+                } else {
+                    calls[carrier] = call;
+                }
+            }
+            None => at += 1,
+        }
+    }
+}
+
+/// The call that can carry out call `at`, which of its inputs that call gives, and the epilogue it then has. Of two, the
+/// later one: what it adds is there already.
+fn carrier(calls: &[Call], at: usize, readers: &HashMap<Value, usize>) -> Option<(usize, usize, Epilogue)> {
+    let next = ops::as_epilogue(&*calls[at].op)?;
+    let found = calls[at].inputs.iter().enumerate().filter_map(|(input, &value)| {
+        let carrier = producer(&calls[..at], value)?;
+        let call = &calls[carrier];
+        let epilogue = call.epilogue.map_or(Some(next), |own| own.then(next))?;
+        let carries = ops::kernel(call.op.kernel())?.epilogues.contains(&epilogue);
+        // It may have to run later, so nothing on the way may change what it reads.
+        let unchanged = calls[carrier..at].iter().all(|call| call.op.in_place().is_empty());
+        (carries && readers[&value] == 1 && (unchanged || !next.adds())).then_some((carrier, input, epilogue))
+    });
+    found.max_by_key(|&(carrier, ..)| carrier)
+}

@@ -1,0 +1,267 @@
+//! One photograph's part of the page.
+
+use maud::{Markup, html};
+
+use super::facts::{Case, ClassProbability, Classification, Lesion, NotClassified, View, figure, percent};
+use super::guidance::{ClassGuidance, Guidance, Statement};
+use super::words::Words;
+use crate::data::measure::{COLOR_SHARE, LesionColor, SHARP};
+
+/// From this probability on, with its deviation added, melanoma is spoken of though another class is more probable.
+const MENTIONED: f64 = 0.1;
+
+/// What every part of the page is written with.
+pub(super) struct Writer<'a> {
+    pub words: &'a Words,
+    pub guidance: &'a Guidance,
+    /// Where the overview is.
+    pub overview: &'a str,
+}
+
+/// A picture as the page has it.
+pub(super) struct Shown {
+    pub uri: String,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// The pictures of one photograph.
+pub(super) struct ShownPictures {
+    pub outline: Shown,
+    pub crop: Option<Shown>,
+    pub heat: Option<Shown>,
+}
+
+impl Writer<'_> {
+    /// A class's name for people.
+    pub fn name(&self, class: &str) -> String {
+        let known = self.guidance.of(class);
+        known.map_or_else(|| class.to_owned(), |known| known.name.get(self.words.lang()).to_owned())
+    }
+
+    /// A statement with the numbers of its sources.
+    pub fn statement(&self, statement: &Statement) -> Markup {
+        let numbers = statement.sources.iter().filter_map(|source| self.guidance.number(source));
+        html! {
+            (statement.get(self.words.lang()))
+            @for number in numbers {
+                " "
+                a.cite href={ "#source-" (number) } aria-label={ (self.words.get("source")) " " (number) } {
+                    "[" (number) "]"
+                }
+            }
+        }
+    }
+
+    pub fn article(&self, rank: usize, case: &Case, pictures: &ShownPictures) -> Markup {
+        let words = self.words;
+        html! {
+            article id={ "photo-" (rank) } {
+                h2 { (case.name) }
+                @if !case.warnings.is_empty() {
+                    ul.warnings {
+                        @for warning in &case.warnings { li { (warning.sentence(words, |class| self.name(class))) } }
+                    }
+                }
+                (self.pictures(case, pictures))
+                @if let Some(found) = &case.classification { (self.probabilities(found)) }
+                (self.measurements(case))
+                @if let Some(found) = &case.classification {
+                    @for class in spoken_of(found) { (self.class(&class.name)) }
+                }
+                p.back { a href=(self.overview) { (words.get("back")) } }
+            }
+        }
+    }
+
+    fn pictures(&self, case: &Case, pictures: &ShownPictures) -> Markup {
+        let words = self.words;
+        let by_crop = case.classification.as_ref().is_some_and(|found| found.view == View::Crop);
+        let crop = words.get(if by_crop { "crop" } else { "crop_unclassified" });
+        let heat = case.classification.as_ref().and_then(|found| {
+            let values = [("class", self.name(&found.top()?.name)), ("layer", found.layer.clone())];
+            Some(words.with("heat", &values.each_ref().map(|(key, value)| (*key, value.as_str()))))
+        });
+        let size = match [&pictures.crop, &pictures.heat].into_iter().flatten().count() {
+            0 => "pictures one",
+            1 => "pictures two",
+            _ => "pictures",
+        };
+        html! {
+            div class=(size) {
+                (figure_of(&pictures.outline, "outline", words.get("outline"), &case.name))
+                @if let Some(shown) = &pictures.crop { (figure_of(shown, "crop", crop, &case.name)) }
+                @if let Some(shown) = &pictures.heat {
+                    (figure_of(shown, "heat", heat.as_deref().unwrap_or(words.get("heat_short")), &case.name))
+                }
+            }
+        }
+    }
+
+    fn probabilities(&self, found: &Classification) -> Markup {
+        let words = self.words;
+        let views = found.views.to_string();
+        let explained = match (found.views, found.calibrated) {
+            (..=1, _) => words.get("one_view").to_owned(),
+            (_, true) => words.with("plus_minus", &[("views", &views)]),
+            (_, false) => words.with("plus_minus_uncalibrated", &[("views", &views)]),
+        };
+        html! {
+            section {
+                h3 { (words.get("probabilities")) }
+                div.bars { @for class in &found.classes { (self.bar(found, class)) } }
+                p.says { (explained) }
+            }
+        }
+    }
+
+    fn bar(&self, found: &Classification, class: &ClassProbability) -> Markup {
+        let top = found.top().is_some_and(|top| top.name == class.name);
+        let share = |value: f64| format!("{:.2}%", 100.0 * value.clamp(0.0, 1.0));
+        let spread = class.deviation.map(|deviation| {
+            let (low, high) = ((class.probability - deviation).max(0.0), (class.probability + deviation).min(1.0));
+            format!("left:{};width:{}", share(low), share(high - low))
+        });
+        let other_view = match found.view {
+            View::Crop => "by_whole",
+            View::Whole => "by_crop",
+        };
+        html! {
+            div.class.top[top] {
+                span.label { (self.name(&class.name)) }
+                div.bar {
+                    div.fill style={ "width:" (share(class.probability)) } {}
+                    @if let Some(spread) = spread { div.spread style=(spread) {} }
+                }
+                span.value {
+                    (percent(class.probability))
+                    @if let Some(deviation) = class.deviation { small { " ± " (points(deviation)) } }
+                    @if let Some(other) = class.other_view {
+                        br;
+                        small { (self.words.with(other_view, &[("probability", &percent(other))])) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn measurements(&self, case: &Case) -> Markup {
+        let words = self.words;
+        let limit = figure(SHARP);
+        let found = case.classification.as_ref();
+        let distance = found.and_then(|found| Some((found.distance?, found.distance_limit?)));
+        html! {
+            section {
+                h3 { (words.get("measurements")) }
+                dl.measures {
+                    @if let Some(lesion) = &case.lesion { (self.shape(lesion)) }
+                    (measure(words.get("sharpness"), &figure(case.focus), &words.with("sharpness_says", &[("limit", &limit)])))
+                    @if let Some((distance, limit)) = distance {
+                        (measure(
+                            words.get("familiarity"),
+                            &figure(distance),
+                            &words.with("familiarity_says", &[("limit", &figure(limit))]),
+                        ))
+                    }
+                }
+            }
+        }
+    }
+
+    fn shape(&self, lesion: &Lesion) -> Markup {
+        let words = self.words;
+        let found = &lesion.measurements;
+        let [long, short] = found.asymmetry.map(percent);
+        let asymmetry = words.with("asymmetry_value", &[("long", &long), ("short", &short)]);
+        let counted = found.colors.iter().filter(|color| color.share >= COLOR_SHARE);
+        let names: Vec<String> =
+            counted.map(|color| format!("{} {}", self.color(color.color), percent(color.share))).collect();
+        let colors = match names.len() {
+            0 => words.get("no_colors").to_owned(),
+            count => format!("{count}: {}", names.join(", ")),
+        };
+        let (diameter, says) = match found.diameter_mm {
+            Some(mm) => (format!("{} mm", figure(mm)), words.get("diameter_says")),
+            None => (words.get("diameter_unknown").to_owned(), words.get("diameter_unknown_says")),
+        };
+        html! {
+            (measure(words.get("area"), &percent(found.area_fraction), words.get("area_says")))
+            (measure(words.get("asymmetry"), &asymmetry, words.get("asymmetry_says")))
+            (measure(words.get("border"), &figure(found.border_irregularity), words.get("border_says")))
+            (measure(words.get("colors"), &colors, words.get("colors_says")))
+            (measure(words.get("diameter"), &diameter, says))
+            (measure(words.get("confidence"), &percent(lesion.mean_confidence), words.get("confidence_says")))
+        }
+    }
+
+    fn color(&self, color: LesionColor) -> &str {
+        self.words.get(match color {
+            LesionColor::White => "color_white",
+            LesionColor::Red => "color_red",
+            LesionColor::LightBrown => "color_light_brown",
+            LesionColor::DarkBrown => "color_dark_brown",
+            LesionColor::BlueGrey => "color_blue_grey",
+            LesionColor::Black => "color_black",
+        })
+    }
+
+    fn class(&self, class: &str) -> Markup {
+        let words = self.words;
+        let known = self.guidance.of(class);
+        let topics = [words.get("what"), words.get("specialist"), words.get("how_soon"), words.get("usually_done")];
+        let statements = known.map(ClassGuidance::statements);
+        html! {
+            section.guidance {
+                h3 { (words.get("guidance")) ": " (self.name(class)) }
+                @if let Some(statements) = statements {
+                    dl.measures {
+                        @for (topic, statement) in topics.iter().zip(statements) {
+                            div { dt { (topic) } dd { (self.statement(statement)) } }
+                        }
+                    }
+                } @else {
+                    p { (words.with("no_guidance", &[("class", class)])) }
+                }
+            }
+        }
+    }
+
+    /// Why there are no probabilities.
+    pub fn not_classified(&self, why: NotClassified) -> Markup {
+        let key = match why {
+            NotClassified::NotAsked => "not_asked",
+            NotClassified::NoClassifier => "no_classifier",
+        };
+        html! {
+            p.warning role="note" { strong { (self.words.get("not_classified")) } " " (self.words.get(key)) }
+        }
+    }
+}
+
+/// The most probable class, and melanoma where it cannot be left out.
+fn spoken_of(found: &Classification) -> Vec<&ClassProbability> {
+    let top = found.top();
+    let likely = |class: &&ClassProbability| class.probability + class.deviation.unwrap_or(0.0) >= MENTIONED;
+    let melanoma = found.melanoma().filter(likely).filter(|class| top.is_none_or(|top| top.name != class.name));
+    // Melanoma first: it is what must not be missed.
+    melanoma.into_iter().chain(top).collect()
+}
+
+fn figure_of(shown: &Shown, kind: &str, caption: &str, name: &str) -> Markup {
+    html! {
+        figure class=(kind) {
+            img src=(shown.uri) width=(shown.width) height=(shown.height) decoding="async"
+                alt={ (name) ": " (caption) };
+            figcaption { (caption) }
+        }
+    }
+}
+
+fn measure(name: &str, value: &str, says: &str) -> Markup {
+    html! { div { dt { (name) } dd { b { (value) } p.says { (says) } } } }
+}
+
+/// A deviation in percentage points.
+fn points(deviation: f64) -> String {
+    format!("{:.1}", 100.0 * deviation)
+}

@@ -1,0 +1,222 @@
+//! Pages and facts of made-up cases.
+
+use std::path::Path;
+
+use image::{GrayImage, Luma, Rgb, RgbImage};
+
+use super::*;
+use crate::data::measure::{Measurements, region};
+
+fn head(lang: Lang) -> ReportHead {
+    ReportHead {
+        nevus: "9.9.9".into(),
+        lang,
+        device: "llvmpipe".into(),
+        outlined_by: "unet-48x64".into(),
+        threshold: 0.5,
+        classified_by: Some("resnet50-test".into()),
+        not_classified: None,
+        mm_per_pixel: Some(0.05),
+    }
+}
+
+fn photo() -> (RgbImage, GrayImage) {
+    let inside = |x: u32, y: u32| (f64::from(x) - 60.0).hypot(f64::from(y) - 40.0) < 25.0;
+    let photo = RgbImage::from_fn(120, 80, |x, y| Rgb(if inside(x, y) { [102, 64, 45] } else { [225, 172, 150] }));
+    (photo, GrayImage::from_fn(120, 80, |x, y| Luma([if inside(x, y) { 255 } else { 0 }])))
+}
+
+/// A case whose melanoma has this probability.
+fn case(name: &str, melanoma: f64) -> Case {
+    let (photo, mask) = photo();
+    let region = region(&mask).unwrap();
+    let lesion = Lesion {
+        bounding_box: region.frame,
+        mean_confidence: 0.9371,
+        elsewhere_share: 0.0,
+        cut_off_share: region.cut_off_share(),
+        measurements: Measurements::of(&photo, &region, Some(0.05)).unwrap(),
+    };
+    let class = |name: &str, probability: f64| ClassProbability {
+        name: name.into(),
+        probability,
+        deviation: Some(0.0421),
+        other_view: Some(1.0 - probability),
+    };
+    let classification = Classification {
+        view: View::Crop,
+        classes: vec![class("MEL", melanoma), class("NV", 0.9 - melanoma), class("Other_SC", 0.1)],
+        views: 8,
+        agreeing: 6,
+        calibrated: true,
+        distance: Some(3.25),
+        distance_limit: Some(2.5),
+        layer: "layer4".into(),
+        heat_flat: false,
+    };
+    let warnings = Warning::of(1.5, Some(&lesion), Some(&classification));
+    Case {
+        name: name.into(),
+        file: format!("{name}.jpg").into(),
+        width: 120,
+        height: 80,
+        focus: 1.5,
+        lesion: Some(lesion),
+        classification: Some(classification),
+        warnings,
+        pictures: PictureFiles::default(),
+    }
+}
+
+fn report(dir: &Path, head: ReportHead, cases: &[Case]) -> (String, serde_json::Value) {
+    let mut report = AnalysisReport::new(dir, head, Guidance::own().unwrap(), cases.len()).unwrap();
+    let (photo, mask) = photo();
+    for case in cases {
+        let pictures = Pictures { photo: &photo, mask: &mask, crop: Some(&photo), heat: Some(&photo) };
+        report.add(case.clone(), &pictures).unwrap();
+    }
+    report.fail(ReportFailure { file: "bad.jpg".into(), error: "bad.jpg: cut off & <lost>".into() });
+    let written = report.finish().unwrap();
+    assert_eq!(written.pages[0], dir.join("report.html"));
+    let text = std::fs::read_to_string(dir.join("report.html")).unwrap();
+    (text, serde_json::from_slice(&std::fs::read(&written.json).unwrap()).unwrap())
+}
+
+#[test]
+fn the_page_says_what_the_json_says_sorted_by_melanoma() {
+    let dir = tempfile::tempdir().unwrap();
+    let cases = [case("calm", 0.0213), case("a\"><script>x", 0.8642), case("middle", 0.3)];
+    let (text, json) = report(dir.path(), head(Lang::En), &cases);
+    let photographs = json["photographs"].as_array().unwrap();
+    let names: Vec<&str> = photographs.iter().map(|case| case["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["a\"><script>x", "middle", "calm"]);
+    for case in photographs {
+        for class in case["classification"]["classes"].as_array().unwrap() {
+            for key in ["probability", "other_view"] {
+                let shown = format!("{:.1} %", 100.0 * class[key].as_f64().unwrap());
+                assert!(text.contains(&shown), "{key} {shown}");
+            }
+            assert!(text.contains(&format!("± {:.1}", 100.0 * class["deviation"].as_f64().unwrap())));
+        }
+        let measured = &case["lesion"]["measurements"];
+        assert!(text.contains(&format!("{:.2}", measured["border_irregularity"].as_f64().unwrap())));
+        assert!(text.contains(&format!("{:.2} mm", measured["diameter_mm"].as_f64().unwrap())));
+        assert!(text.contains(&format!("{:.1} %", 100.0 * measured["area_fraction"].as_f64().unwrap())));
+        let kinds: Vec<&str> =
+            case["warnings"].as_array().unwrap().iter().map(|warning| warning["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["out_of_focus", "unfamiliar", "views_disagree", "unsure"]);
+        for file in ["outline", "mask", "crop", "heat"] {
+            assert!(dir.path().join(case["pictures"][file].as_str().unwrap()).is_file(), "{file}");
+        }
+    }
+    // The table first, in order, each row linking to its part.
+    for rank in 1..=3 {
+        assert!(text.contains(&format!("href=\"#photo-{rank}\"")) && text.contains(&format!("id=\"photo-{rank}\"")));
+    }
+    let at = |text: &str, what: &str| text.find(what).unwrap_or_else(|| panic!("{what}"));
+    assert!(at(&text, "id=\"overview\"") < at(&text, "id=\"photo-1\""));
+    assert!(at(&text, "id=\"photo-1\"") < at(&text, "id=\"photo-2\""));
+    for wanted in ["unet-48x64", "resnet50-test", "llvmpipe", "9.9.9", "&amp; &lt;lost&gt;", "This is no diagnosis"] {
+        assert!(text.contains(wanted), "{wanted}");
+    }
+    assert!(text.contains("[1]") && text.contains("id=\"source-1\""));
+    assert!(!text.contains("<script"));
+}
+
+#[test]
+fn pages_load_nothing_from_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    for lang in Lang::ALL {
+        let (text, _) = report(dir.path(), head(lang), &[case("one", 0.5)]);
+        assert!(text.contains(&format!("<html lang=\"{}\">", lang.code())));
+        for unwanted in ["http://", "https://", "//cdn", "<script", "<link", "@import", "url("] {
+            assert!(!text.contains(unwanted), "{unwanted}");
+        }
+        for source in text.split("src=\"").skip(1) {
+            assert!(source.starts_with("data:image/jpeg;base64,"), "{}", &source[..40]);
+        }
+        for link in text.split("href=\"").skip(1) {
+            assert!(link.starts_with('#'), "{}", &link[..40]);
+        }
+        assert_eq!(text.matches("<img ").count(), 3);
+    }
+}
+
+#[test]
+fn melanoma_is_spoken_of_where_it_is_not_the_most_probable() {
+    let dir = tempfile::tempdir().unwrap();
+    let what = Guidance::own().unwrap().of("MEL").unwrap().what.clone();
+    for (melanoma, spoken) in [(0.3, true), (0.07, true), (0.01, false)] {
+        let (text, _) = report(dir.path(), head(Lang::Ko), &[case("one", melanoma)]);
+        assert_eq!(text.contains(&what.ko), spoken, "{melanoma}");
+    }
+}
+
+#[test]
+fn without_a_classifier_the_page_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    for (why, wanted) in
+        [(NotClassified::NoClassifier, "No weights of a classifier"), (NotClassified::NotAsked, "--no-classify")]
+    {
+        let head = ReportHead { classified_by: None, not_classified: Some(why), ..head(Lang::En) };
+        let mut case = case("one", 0.5);
+        case.classification = None;
+        case.lesion = None;
+        case.warnings = Warning::of(50.0, None, None);
+        let (text, json) = report(dir.path(), head, &[case]);
+        assert!(text.contains(wanted) && text.contains("No lesion found"), "{wanted}");
+        assert!(!text.contains("Probabilities") && json["photographs"][0]["classification"].is_null());
+        assert_eq!(json["photographs"][0]["warnings"][0]["kind"], "no_lesion");
+    }
+}
+
+#[test]
+fn warnings_stay_away_where_there_is_nothing_to_warn_of() {
+    let made = case("one", 0.5);
+    let mut calm = made.classification.clone().unwrap();
+    calm.agreeing = 8;
+    calm.distance = Some(1.0);
+    for class in &mut calm.classes {
+        class.other_view = Some(class.probability);
+    }
+    assert_eq!(Warning::of(50.0, made.lesion.as_ref(), Some(&calm)), []);
+    let mut lesion = made.lesion.unwrap();
+    (lesion.elsewhere_share, lesion.cut_off_share) = (0.2, 0.3);
+    calm.heat_flat = true;
+    assert_eq!(Warning::of(50.0, Some(&lesion), Some(&calm)).len(), 3);
+}
+
+#[test]
+fn many_photographs_make_several_pages_of_small_pictures() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("report-2.html"), "stale").unwrap();
+    std::fs::write(dir.path().join("report-3.html"), "stale").unwrap();
+    std::fs::write(dir.path().join("report.json"), "{}").unwrap();
+    let count = PER_PAGE + 5;
+    let mut report = AnalysisReport::new(dir.path(), head(Lang::En), Guidance::own().unwrap(), count).unwrap();
+    let photo = RgbImage::from_pixel(800, 10, Rgb([225, 172, 150]));
+    let mask = GrayImage::new(800, 10);
+    for number in 0..count {
+        let case = case(&format!("p{number}"), number as f64 / 1000.0);
+        report.add(case, &Pictures { photo: &photo, mask: &mask, crop: None, heat: None }).unwrap();
+    }
+    let written = report.finish().unwrap();
+    assert_eq!(written.pages.len(), 2);
+    assert!(!dir.path().join("report-3.html").exists());
+    let [first, second] = [0, 1].map(|page| std::fs::read_to_string(&written.pages[page]).unwrap());
+    assert_eq!((first.matches("<article ").count(), second.matches("<article ").count()), (PER_PAGE, 5));
+    let last = format!("report-2.html#photo-{count}");
+    assert!(first.contains(&last) && second.contains(&format!("id=\"photo-{count}\"")));
+    assert!(second.contains("href=\"report.html#overview\"") && !second.contains("id=\"overview\""));
+    assert!(first.contains("width=\"340\"") && !first.contains("width=\"800\""));
+    // The last photograph has the lowest probability of melanoma.
+    assert!(second.contains("<h2>p0</h2>"));
+}
+
+#[test]
+fn a_page_of_someone_else_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("report.html"), "mine").unwrap();
+    let refused = AnalysisReport::new(dir.path(), head(Lang::En), Guidance::own().unwrap(), 1).unwrap_err();
+    assert!(refused.to_string().contains("report.html") && refused.to_string().contains("--out"), "{refused}");
+}

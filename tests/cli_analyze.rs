@@ -1,0 +1,318 @@
+//! `nevus analyze`, run as a user runs it, and its page in a browser. Without an adapter, or without Chromium, the tests
+//! that need one say so and pass.
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use nevus::Graph;
+use nevus::data::View;
+use nevus::models::{Meta, Precision, ResNet, ResNetDepth, UNet};
+use nevus::train::{Familiarity, Init};
+use serde_json::Value;
+
+fn nevus<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
+    Command::cargo_bin("nevus").unwrap().args(args).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("ended by a signal: {}", err(output)))
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+/// Whether there is an adapter; says so where there is none.
+fn adapter() -> bool {
+    let found = nevus(["devices"]).status.success();
+    if !found {
+        eprintln!("SKIPPED: `nevus devices` finds no adapter");
+    }
+    found
+}
+
+/// A small U-Net with random weights, whose outline is whatever it is.
+fn unet(dir: &Path) -> String {
+    let path = dir.join("unet-tiny.safetensors");
+    let net = UNet { base: 4, depth: 2, ..UNet::default() };
+    let mut graph = Graph::new();
+    let image = graph.input("image", [1, 3, 32, 32]).unwrap();
+    net.build(&mut graph, image, None).unwrap();
+    let mut weights = Init::default().fill(graph.params()).unwrap();
+    let mut meta = Meta { input_size: Some((32, 32)), threshold: Some(0.5), ..Meta::new() };
+    meta.set_architecture(&net).unwrap();
+    weights.set_meta(&meta);
+    weights.save(&path, Precision::F32).unwrap();
+    text(&path)
+}
+
+/// A ResNet-18 with random weights, a temperature, and a limit that no photograph keeps to.
+fn resnet(dir: &Path) -> String {
+    let path = dir.join("resnet18-tiny.safetensors");
+    let net = ResNet::new(ResNetDepth::D18, 3);
+    let mut graph = Graph::new();
+    let image = graph.input("image", [1, 3, 32, 48]).unwrap();
+    net.build(&mut graph, image).unwrap();
+    let mut weights = Init::resnet(&net, 3, false).fill(graph.params()).unwrap();
+    let mut meta = Meta { input_size: Some((32, 48)), temperature: Some(1.5), ..Meta::new() };
+    meta.classes = Some(["MEL", "NV", "Other_SC"].map(String::from).to_vec());
+    meta.view = Some(serde_json::to_value(View::Crop { margin: 0.2 }).unwrap());
+    meta.set_architecture(&net).unwrap();
+    weights.set_meta(&meta);
+    let rows: Vec<Vec<f32>> = (0..4u8).map(|row| vec![f32::from(row) * 1e-3 - 50.0; net.features()]).collect();
+    let mut familiarity = Familiarity::fit(&rows, &[0, 1, 2, 0], 3).unwrap();
+    familiarity.set_limit(&rows).unwrap();
+    familiarity.store(&mut weights).unwrap();
+    weights.save(&path, Precision::F16).unwrap();
+    text(&path)
+}
+
+fn phantoms(dir: &Path, count: &str) -> String {
+    let made = nevus(["data", "phantom", "--count", count, "--size", "150x200", "--seed", "3", "--out", &text(dir)]);
+    assert_eq!(code(&made), 0, "{}", err(&made));
+    text(&dir.join("images"))
+}
+
+fn page(out: &Path) -> (String, Value) {
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    (page, serde_json::from_slice(&fs::read(out.join("report.json")).unwrap()).unwrap())
+}
+
+#[test]
+fn without_a_classifier_it_outlines_and_measures_and_says_so() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let images = phantoms(&dir.path().join("data"), "3");
+    let out = dir.path().join("out");
+    let weights = unet(dir.path());
+    let args = ["analyze", &images, "--no-classify", "--weights", &weights, "--mm-per-pixel", "0.1", "--out"];
+    let done = nevus(args.into_iter().map(String::from).chain([text(&out)]));
+    assert_eq!(code(&done), 0, "{}", err(&done));
+    let (html, json) = page(&out);
+    assert_eq!(json["not_classified"], "not_asked");
+    assert!(html.contains("--no-classify") && html.contains("This is no diagnosis"));
+    let photographs = json["photographs"].as_array().unwrap();
+    assert_eq!(photographs.len(), 3);
+    for case in photographs {
+        assert!(case["classification"].is_null());
+        let lesion = &case["lesion"];
+        if lesion.is_null() {
+            assert_eq!(case["warnings"][0]["kind"], "no_lesion");
+            continue;
+        }
+        let mm = lesion["measurements"]["diameter_mm"].as_f64().unwrap();
+        assert!((mm - 0.1 * lesion["measurements"]["diameter_pixels"].as_f64().unwrap()).abs() < 1e-9);
+        let shown = if mm < 10.0 { format!("{mm:.2} mm") } else { format!("{mm:.1} mm") };
+        assert!(html.contains(&shown), "{shown}");
+    }
+    // A second run over the results, in the same folder, takes the photographs alone.
+    let again = nevus(["analyze", &text(dir.path()), "--no-classify", "--weights", &weights, "--out", &text(&out)]);
+    assert_eq!(code(&again), 0, "{}", err(&again));
+    assert_eq!(page(&out).1["photographs"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn with_a_classifier_it_judges_explains_and_goes_on_after_a_broken_photograph() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let images = phantoms(&dir.path().join("data"), "2");
+    fs::write(Path::new(&images).join("broken.jpg"), b"\xff\xd8\xff\xe0 cut off").unwrap();
+    let (weights, classifier) = (unet(dir.path()), resnet(dir.path()));
+    for (lang, layer, views, name) in [("en", "layer3.1", 8, "Melanoma"), ("ko", "layer4", 4, "흑색종")] {
+        let out = dir.path().join(lang);
+        let (shown, tta) = (text(&out), views.to_string());
+        let flags = ["--lang", lang, "--layer", layer, "--tta", &tta, "--out", &shown, "--json"];
+        let files = ["analyze", &images, "--weights", &weights, "--classifier", &classifier];
+        let done = nevus(files.into_iter().chain(flags));
+        assert_eq!(code(&done), 1, "{}", err(&done));
+        let (html, json) = page(&out);
+        assert_eq!(json, serde_json::from_slice::<Value>(&done.stdout).unwrap());
+        assert!(err(&done).contains("broken.jpg") && html.contains("broken.jpg") && html.contains(name));
+        assert_eq!(json["failures"].as_array().unwrap().len(), 1);
+        let photographs = json["photographs"].as_array().unwrap();
+        assert_eq!(photographs.len(), 2);
+        let mut last = 1.0;
+        for case in photographs {
+            let found = &case["classification"];
+            assert_eq!((&found["layer"], &found["views"]), (&Value::from(layer), &Value::from(views)));
+            let classes = found["classes"].as_array().unwrap();
+            let sum: f64 = classes.iter().map(|class| class["probability"].as_f64().unwrap()).sum();
+            assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+            let melanoma = classes[0]["probability"].as_f64().unwrap();
+            assert!(melanoma <= last && html.contains(&format!("{:.1} %", 100.0 * melanoma)));
+            last = melanoma;
+            let kinds: Vec<&str> =
+                case["warnings"].as_array().unwrap().iter().map(|warning| warning["kind"].as_str().unwrap()).collect();
+            assert!(kinds.contains(&"unfamiliar"), "{kinds:?}");
+            let flat = found["heat_flat"].as_bool().unwrap();
+            assert_eq!(case["pictures"]["heat"].is_null(), flat);
+            for picture in ["outline", "mask", "crop", "heat"].map(|key| &case["pictures"][key]) {
+                assert!(picture.is_null() || out.join(picture.as_str().unwrap()).is_file(), "{picture}");
+            }
+        }
+        for source in html.split("src=\"").skip(1) {
+            assert!(source.starts_with("data:"), "{}", &source[..60.min(source.len())]);
+        }
+        assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("<script"));
+    }
+}
+
+#[test]
+fn weights_learn_what_is_familiar_from_the_data_they_were_trained_on() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let images = phantoms(&dir.path().join("data"), "14");
+    let (weights, classifier, knowing) = (unet(dir.path()), resnet(dir.path()), dir.path().join("knowing.safetensors"));
+    let data = text(&dir.path().join("data"));
+    let familiar = ["weights", "familiar", &classifier, &data, "--batch", "3", "--json", "--out"];
+    let learnt = nevus(familiar.into_iter().map(String::from).chain([text(&knowing)]));
+    assert_eq!(code(&learnt), 0, "{}", err(&learnt));
+    let learnt: Value = serde_json::from_slice(&learnt.stdout).unwrap();
+    let limit = learnt["limit"].as_f64().unwrap();
+    assert!(limit > 0.0 && learnt["train"].as_u64().unwrap() > 5, "{learnt}");
+    let again = nevus(familiar.into_iter().map(String::from).chain([text(&knowing)]));
+    assert!(code(&again) == 1 && err(&again).contains("--out"), "{}", err(&again));
+
+    let out = dir.path().join("out");
+    let files = ["analyze", &images, "--weights", &weights, "--classifier", &text(&knowing), "--tta", "1", "--out"];
+    let done = nevus(files.into_iter().map(String::from).chain([text(&out)]));
+    assert_eq!(code(&done), 0, "{}", err(&done));
+    let (html, json) = page(&out);
+    for case in json["photographs"].as_array().unwrap() {
+        let found = &case["classification"];
+        assert!((found["distance_limit"].as_f64().unwrap() - limit).abs() < 1e-9);
+        let distance = found["distance"].as_f64().unwrap();
+        let shown = if distance < 10.0 { format!("{distance:.2}") } else { format!("{distance:.1}") };
+        assert!(distance > 0.0 && html.contains(&shown), "{distance}");
+        let warned = case["warnings"].as_array().unwrap().iter().any(|warning| warning["kind"] == "unfamiliar");
+        assert_eq!(warned, distance > limit);
+    }
+}
+
+#[test]
+fn what_it_cannot_do_it_refuses_by_name() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let images = phantoms(&dir.path().join("data"), "1");
+    let (weights, classifier) = (unet(dir.path()), resnet(dir.path()));
+    let out = text(&dir.path().join("out"));
+    let bad = text(&dir.path().join("bad.toml"));
+    fs::write(&bad, "[notice]\nen = \"x\"\n").unwrap();
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&["--classifier", &classifier, "--layer", "layer9"], 1, "layer9"),
+        (&["--classifier", &weights], 1, "unet-tiny.safetensors"),
+        (&["--classifier", "no/such/file.safetensors"], 1, "no/such/file.safetensors"),
+        (&["--no-classify", "--weights", &classifier], 1, "resnet18-tiny.safetensors"),
+        (&["--no-classify", "--guidance", &bad], 1, "bad.toml"),
+        (&["--classifier", &classifier, "--tta", "3"], 2, "1, 2, 4 or 8"),
+        (&["--no-classify", "--mm-per-pixel=-1"], 2, "mm-per-pixel"),
+        (&["--no-classify", "--lang", "fr"], 2, "lang"),
+    ];
+    for (flags, wanted, named) in cases {
+        let mut args = vec!["analyze", images.as_str(), "--out", &out];
+        if !flags.contains(&"--weights") {
+            args.extend(["--weights", &weights]);
+        }
+        args.extend(flags);
+        let done = nevus(&args);
+        assert_eq!(code(&done), wanted, "{flags:?}: {}", err(&done));
+        assert!(err(&done).contains(named), "{flags:?}: {}", err(&done));
+        assert!(!Path::new(&out).join("report.html").exists(), "{flags:?}");
+    }
+    let nothing =
+        nevus(["analyze", &text(&dir.path().join("none")), "--no-classify", "--weights", &weights, "--out", &out]);
+    assert_eq!(code(&nothing), 1, "{}", err(&nothing));
+}
+
+/// Chromium, where there is one.
+fn chromium() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    std::env::split_paths(&folders).flat_map(|folder| names.map(|name| folder.join(name))).find(|path| path.is_file())
+}
+
+/// Opens a page without a window; returns its DOM after it has loaded, and what was said on the console.
+fn open(browser: &Path, page: &Path, profile: &Path) -> (String, Vec<String>) {
+    let output = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=20000"])
+        .arg("--allow-file-access-from-files")
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg("--dump-dom")
+        .arg(format!("file://{}", page.display()))
+        .timeout(std::time::Duration::from_secs(240))
+        .output()
+        .unwrap();
+    let console = err(&output).lines().filter(|line| line.contains("CONSOLE")).map(String::from).collect();
+    (String::from_utf8_lossy(&output.stdout).into_owned(), console)
+}
+
+/// Put into a copy of the page, which itself runs no script: tells the page around it how wide it is, whether it must be
+/// scrolled sideways, how many pictures it has, and how many of them are there.
+const PROBE: &str = "<script>addEventListener('load', async () => {
+  const images = [...document.images];
+  await Promise.all(images.map(image => image.decode().catch(() => 0)));
+  const loaded = images.filter(image => image.complete && image.naturalWidth > 0).length;
+  const sideways = document.documentElement.scrollWidth > innerWidth;
+  parent.postMessage(`[${innerWidth} ${sideways} ${images.length} ${loaded}]`, '*');
+});</script></body>";
+
+#[test]
+fn a_browser_shows_every_picture_at_phone_and_desktop_width_and_has_nothing_to_complain_of() {
+    let Some(browser) = chromium() else {
+        eprintln!("SKIPPED: no chromium, chromium-browser or google-chrome in PATH");
+        return;
+    };
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let images = phantoms(&dir.path().join("data"), "2");
+    let (weights, classifier) = (unet(dir.path()), resnet(dir.path()));
+    let out = dir.path().join("out");
+    let shown = text(&out);
+    let done =
+        nevus(["analyze", &images, "--weights", &weights, "--classifier", &classifier, "--tta", "2", "--out", &shown]);
+    assert_eq!(code(&done), 0, "{}", err(&done));
+    let profile = dir.path().join("profile");
+    let report = out.join("report.html");
+    let (dom, console) = open(&browser, &report, &profile);
+    assert_eq!(console, Vec::<String>::new());
+    assert_eq!(dom.matches("<article").count(), 2, "{}", &dom[..500.min(dom.len())]);
+
+    let html = fs::read_to_string(&report).unwrap();
+    let policy = html.find("<meta http-equiv").unwrap();
+    let end = policy + html[policy..].find('>').unwrap() + 1;
+    let open_to_scripts = format!("{}{}", &html[..policy], &html[end..]).replace("</body>", PROBE);
+    fs::write(dir.path().join("copy.html"), open_to_scripts).unwrap();
+    let frames = "<!DOCTYPE html><body><script>addEventListener('message', event => {
+      document.body.append(document.createElement('p'), event.data); });</script>
+      <iframe width=390 height=800 style='border:0' src='copy.html'></iframe>
+      <iframe width=1280 height=800 style='border:0' src='copy.html'></iframe></body>";
+    fs::write(dir.path().join("frames.html"), frames).unwrap();
+    let (dom, console) = open(&browser, &dir.path().join("frames.html"), &profile);
+    assert_eq!(console, Vec::<String>::new());
+    let pictures = html.matches("<img ").count();
+    assert!(pictures >= 4, "{pictures}");
+    for width in [390, 1280] {
+        // As wide as the frame, without a need to scroll sideways.
+        let said = format!("[{width} false {pictures} {pictures}]");
+        let frameless = dom.split("<iframe").next().unwrap_or_default();
+        let tail = dom.rsplit("</iframe>").next().unwrap_or_default();
+        assert!(dom.contains(&said), "{said} is not in {frameless}…{tail}");
+    }
+}
