@@ -75,7 +75,7 @@ fn from_training_to_a_page_of_figures() {
     }
     let dir = tempfile::tempdir().unwrap();
     let (data, run) = (dir.path().join("data"), dir.path().join("run"));
-    phantoms(&data, "48");
+    phantoms(&data, "90");
     let (data, run_text) = (text(&data), text(&run));
     let train = ["train", "classify", &data, "--out", &run_text, "--epochs", "1"];
     let train: Vec<&str> = train.into_iter().chain(SMALL).collect();

@@ -338,10 +338,12 @@ impl<'a> ClassifyRun<'a> {
         planning: &PlanOptions,
     ) -> Result<Self> {
         config.check()?;
-        splits.train.refuse_empty()?;
-        if splits.val.samples.is_empty() {
-            return Err(Error::data(dir, "there is no photograph for val"));
+        for (side, labelled) in [("train", &splits.train), ("val", &splits.val)] {
+            if labelled.samples.is_empty() {
+                return Err(Error::data(dir, format!("there is no photograph for {side}")));
+            }
         }
+        splits.train.refuse_empty()?;
         let engine = config.engine(gpu, &splits.train, planning)?;
         let options = ClassifierOptions {
             net: config.net,

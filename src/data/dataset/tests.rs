@@ -159,6 +159,19 @@ fn classes_merge_as_documented() {
 }
 
 #[test]
+fn classes_by_their_names_in_weights() {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    assert_eq!(Classes::named(Classes::three().names()).unwrap(), Classes::three());
+    assert_eq!(Classes::named(Classes::seven().names()).unwrap(), Classes::seven());
+    let own = Classes::named(&names(&["mole", "Melanoma"])).unwrap();
+    assert_eq!((own.index_of("MOLE"), own.index_of("nv"), own.melanoma()), (Some(0), None, Some(1)));
+    assert_eq!((Classes::three().melanoma(), Classes::seven().melanoma()), (Some(0), Some(4)));
+    assert_eq!(Classes::named(&names(&["a", "b"])).unwrap().melanoma(), None);
+    assert!(Classes::named(&names(&["a"])).is_err());
+    assert!(Classes::named(&names(&["a", "b", "a"])).unwrap_err().to_string().contains("each once"));
+}
+
+#[test]
 fn the_real_data_reads_as_its_readme_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/derm/ham10000");
     if !root.is_dir() {

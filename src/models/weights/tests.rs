@@ -179,6 +179,8 @@ fn meta_goes_through_the_metadata_and_back() {
     meta.normalisation = Some(Normalisation { mean: vec![0.1, 0.7, 0.3], std: vec![0.2, 0.2, 0.123_456_79] });
     meta.threshold = Some(0.45);
     meta.classes = Some(vec!["lesion".into()]);
+    meta.temperature = Some(1.3);
+    meta.view = Some(serde_json::json!({ "kind": "whole" }));
     meta.metrics = Some([("mean_iou".to_owned(), 0.867)].into());
     meta.license = Some("CC-BY-NC-4.0".into());
     let mut weights = some();
@@ -202,6 +204,8 @@ fn meta_refuses_what_makes_no_sense() {
         (keys::THRESHOLD, "1.5", "expected 0 to 1"),
         (keys::NORMALISATION, r#"{"mean":[0.5],"std":[0]}"#, "positive deviations"),
         (keys::CLASSES, "mel", keys::CLASSES),
+        (keys::TEMPERATURE, "0", "expected above 0"),
+        (keys::TEMPERATURE, "-1.5", "expected above 0"),
     ];
     for (key, value, expected) in cases {
         let mut weights = Weights::new();
