@@ -159,7 +159,7 @@ fn from_training_to_a_page_of_figures() {
     assert_eq!(top.unwrap()["class"], said["photos"][0]["class"]);
     assert!(said["failures"][0]["error"].as_str().unwrap().contains("broken.jpg"));
     let id = photo.file_stem().unwrap().to_str().unwrap();
-    let all = json(&nevus(eval.iter().copied().chain(["--split", "all", "--resamples", "0", "--json"])).stdout);
+    let all = json(&nevus(eval.iter().copied().chain(["--split", "all", "--json"])).stdout);
     let same = all["per_image"].as_array().unwrap().iter().find(|one| one["name"] == id).unwrap();
     for (a, b) in same["probabilities"].as_array().unwrap().iter().zip(probabilities) {
         assert!((a.as_f64().unwrap() - b["probability"].as_f64().unwrap()).abs() < 1e-5, "eval and classify disagree");

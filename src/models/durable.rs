@@ -13,6 +13,7 @@ pub(crate) const UNFINISHED: &str = ".nevus-";
 ///
 /// # Errors
 /// Those of `fill`, and [`Error::Io`].
+#[cfg(feature = "data")]
 pub fn write_atomic<F>(path: impl AsRef<Path>, fill: F) -> Result<()>
 where
     F: FnOnce(&mut dyn Write) -> Result<()>,
@@ -92,7 +93,7 @@ mod tests {
             out.write_all(b"half").map_err(Error::io(&path))?;
             Err(Error::Cancelled)
         };
-        for failed in [write_durable(&path, failing), write_atomic(&path, failing)] {
+        for failed in [write_durable(&path, failing), write(&path, false, failing)] {
             assert!(matches!(failed, Err(Error::Cancelled)));
         }
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
