@@ -66,8 +66,10 @@ fn resnet(dir: &Path) -> String {
     meta.view = Some(serde_json::to_value(View::Crop { margin: 0.2 }).unwrap());
     meta.set_architecture(&net).unwrap();
     weights.set_meta(&meta);
-    let rows: Vec<Vec<f32>> = (0..4u8).map(|row| vec![f32::from(row) * 1e-3 - 50.0; net.features()]).collect();
-    let mut familiarity = Familiarity::fit(&rows, &[0, 1, 2, 0], 3).unwrap();
+    // Features are never below zero: these lie on the other side.
+    let row = |at: usize| (0..net.features()).map(|f| if f % 5 == at { -2.0 } else { -1.0 }).collect();
+    let rows: Vec<Vec<f32>> = (0..5).map(row).collect();
+    let mut familiarity = Familiarity::fit(&rows).unwrap();
     familiarity.set_limit(&rows).unwrap();
     familiarity.store(&mut weights).unwrap();
     weights.save(&path, Precision::F16).unwrap();
@@ -195,7 +197,7 @@ fn weights_learn_what_is_familiar_from_the_data_they_were_trained_on() {
         let found = &case["classification"];
         assert!((found["distance_limit"].as_f64().unwrap() - limit).abs() < 1e-9);
         let distance = found["distance"].as_f64().unwrap();
-        let shown = if distance < 10.0 { format!("{distance:.2}") } else { format!("{distance:.1}") };
+        let shown = if distance < 0.1 { format!("{distance:.3}") } else { format!("{distance:.2}") };
         assert!(distance > 0.0 && html.contains(&shown), "{distance}");
         let warned = case["warnings"].as_array().unwrap().iter().any(|warning| warning["kind"] == "unfamiliar");
         assert_eq!(warned, distance > limit);

@@ -12,22 +12,22 @@ use crate::data::{Dataset, Labelled, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::weights::{Precision, Weights};
-use crate::train::familiar::features;
+use crate::train::familiar::{MOST, features};
 use crate::train::{Classifier, Familiarity};
 
 #[derive(Debug, Args)]
 pub(super) struct FamiliarArgs {
     /// The classifier's weights
     weights: PathBuf,
-    /// The data set it was trained on: means and deviations come from its train side, the limit from val
+    /// The data set it was trained on: the sample comes from its train side, the limit from val
     #[arg(value_name = "DATA")]
     data: PathBuf,
-    /// The file to write: the same weights in 16 bits, with what is known of the training photographs
+    /// The file to write: the same weights in 16 bits, with features of a sample of the training photographs
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Take at most so many photographs of train, spread over all of them
-    #[arg(long, value_name = "N")]
-    most: Option<usize>,
+    /// The sample's size, spread over train
+    #[arg(long, value_name = "N", default_value_t = MOST as u16, value_parser = clap::value_parser!(u16).range(5..=MOST as i64))]
+    most: u16,
     /// Photographs at once
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -58,11 +58,11 @@ pub(super) fn run(args: &FamiliarArgs, context: &Context) -> Result<ExitCode> {
     let options = context.plan_options(&gpu);
     let classifier = Classifier::new(&gpu, &weights)?.planned(options);
     let labelled = data.labelled(classifier.classes())?;
-    let (train, val) = (thinned(labelled.side(Split::Train), args.most), labelled.side(Split::Val));
+    let (train, val) = (thinned(labelled.side(Split::Train), args.most.into()), labelled.side(Split::Val));
     let seen = |labelled, what| rows(args, &gpu, &classifier, labelled, what, context);
-    let (train_rows, labels) = (seen(train.clone(), "train")?, &train.indices);
+    let train_rows = seen(train, "train")?;
     let val_rows = seen(val, "val")?;
-    let mut known = Familiarity::fit(&train_rows, labels, classifier.classes().len())?;
+    let mut known = Familiarity::fit(&train_rows)?;
     known.set_limit(&val_rows)?;
     known.store(&mut weights)?;
     weights.save(&args.out, Precision::F16)?;
@@ -76,8 +76,8 @@ pub(super) fn run(args: &FamiliarArgs, context: &Context) -> Result<ExitCode> {
 }
 
 /// Every k-th photograph, so that no more than `most` are left.
-fn thinned(mut labelled: Labelled, most: Option<usize>) -> Labelled {
-    let step = most.map_or(1, |most| labelled.samples.len().div_ceil(most.max(1)).max(1));
+fn thinned(mut labelled: Labelled, most: usize) -> Labelled {
+    let step = labelled.samples.len().div_ceil(most.max(1)).max(1);
     let kept = |at: &usize| at.is_multiple_of(step);
     let samples = labelled.samples.drain(..).enumerate().filter(|(at, _)| kept(at)).map(|(_, sample)| sample);
     labelled.samples = samples.collect();

@@ -302,7 +302,11 @@ pub(super) fn percent(share: f64) -> String {
     if share > 0.0 && share < 0.0005 { "< 0.1 %".into() } else { format!("{:.1} %", 100.0 * share) }
 }
 
-/// A number for people: two digits after the point where it is small, one above.
+/// A number for people: two digits after the point, one from ten on, three below a tenth.
 pub(super) fn figure(value: f64) -> String {
-    if value.abs() < 10.0 { format!("{value:.2}") } else { format!("{value:.1}") }
+    match value.abs() {
+        v if v < 0.1 => format!("{value:.3}"),
+        v if v < 10.0 => format!("{value:.2}"),
+        _ => format!("{value:.1}"),
+    }
 }
