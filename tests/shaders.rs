@@ -53,6 +53,13 @@ fn uses() -> BTreeMap<Use, Found> {
     let mut found = BTreeMap::new();
     let adapters = [Caps::for_tests(Some(8), true), Caps::for_tests(None, false)];
     let limits = [None, Some(4096), Some(1024)];
+    for caps in &adapters {
+        for (shader, vars, fields, bindings) in nevus::gpu::peak::shaders(caps.wide_as_u64) {
+            let example = shader.to_owned();
+            let peak = Found { fields, example, subgroup: false, int64: caps.int64 };
+            found.insert((shader, vars, bindings), peak);
+        }
+    }
     for (caps, limit) in adapters.iter().flat_map(|caps| limits.map(|limit| (caps, limit))) {
         let mut caps = caps.clone();
         caps.max_binding = limit.unwrap_or(caps.max_binding);

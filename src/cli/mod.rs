@@ -61,9 +61,8 @@ enum Command {
     Eval(eval::EvalCommand),
     /// Runs every version of every kernel on this adapter against its twin, and against reference cases
     Check(check::CheckArgs),
-    /// Times a network on this adapter
-    #[command(subcommand)]
-    Bench(bench::BenchCommand),
+    /// Times kernels or a whole network on this adapter, beside what the device can do at most
+    Bench(bench::BenchArgs),
     /// Looks at weights files, converts and compares them
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
@@ -82,7 +81,7 @@ impl Command {
             Self::Devices(args) => devices::run(args, context),
             Self::Data(command) => data::run(command, context),
             Self::Eval(command) => eval::run(command, context),
-            Self::Bench(command) => bench::run(command, context),
+            Self::Bench(args) => bench::run(args, context),
             Self::Check(args) => check::run(args, context),
             Self::Analyze(args) => analyze::run(args, context),
             Self::Segment(args) => segment::run(args, context),

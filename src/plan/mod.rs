@@ -5,6 +5,7 @@ pub mod avoid;
 mod lower;
 mod memory;
 mod params;
+mod profile;
 mod resident;
 mod rewrite;
 mod views;
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::gpu::{Download, Gpu, Timing};
+use crate::gpu::{Download, Gpu};
 use crate::graph::{Graph, ParamTable, Slab, Value};
 use crate::ops::{Call, Lowered};
 use crate::tensor::Tensor;
@@ -24,6 +25,7 @@ use resident::Resident;
 
 pub use memory::Memory;
 pub use params::Params;
+pub use profile::CallProfile;
 
 /// How a graph is planned. The default is what one wants; tests compare it with the others.
 #[derive(Debug, Clone)]
@@ -198,16 +200,16 @@ impl Plan {
         self.with_resident(params, |_| Ok(()))
     }
 
-    /// Runs once and returns the time of every dispatch, labelled by node and shader.
+    /// Runs once and returns what every call took, in order.
     ///
     /// # Errors
     /// As [`Plan::submit`]; [`Error::Adapter`] where the adapter takes no timestamps.
-    pub fn profile(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Vec<Timing>> {
+    pub fn profile(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Vec<CallProfile>> {
         self.with_resident(params, |resident| {
             resident.upload(&self.steps, inputs)?;
             let timings = resident.sequence(params)?.profile()?;
             self.written.iter().try_for_each(|slab| params.changed(slab))?;
-            Ok(timings)
+            Ok(profile::calls(&self.steps, &self.lowered, self.gpu.caps(), &timings))
         })
     }
 

@@ -1,0 +1,228 @@
+//! Whole networks: the time of a run, and of each of its calls by the device's own clock.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::rows::{Row, Rows, min_median};
+use super::{BenchArgs, Mode};
+use crate::cli::table::table;
+use crate::cli::{Context, SizeArg};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Peaks};
+use crate::graph::{Graph, Value};
+use crate::models::resnet::ResNetTraining;
+use crate::models::{ResNet, ResNetDepth, UNet};
+use crate::ops::cases;
+use crate::ops::cross_entropy::CrossEntropy;
+use crate::plan::{Memory, Params, Plan};
+use crate::tensor::Tensor;
+use crate::train::Init;
+use crate::train::step::{Loss, Normalisation, Optimizer, Rate, Step, StepOptions};
+
+#[derive(Serialize)]
+pub(super) struct Report {
+    device: String,
+    peak_gflops: f64,
+    peak_gbps: f64,
+    model: Model,
+    mode: Mode,
+    batch: usize,
+    height: usize,
+    width: usize,
+    repeat: u32,
+    pub total_ms_min: f64,
+    total_ms_median: f64,
+    gflop: f64,
+    /// Of the fastest run.
+    gflops: f64,
+    images_per_second: f64,
+    /// What the plan takes on the device.
+    peak_bytes: u64,
+    memory: Memory,
+    dispatches: usize,
+    /// In the order in which they run.
+    pub rows: Vec<Row>,
+}
+
+/// What is timed.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Model {
+    UNet(UNet),
+    ResNet(ResNet),
+}
+
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UNet(net) => write!(f, "U-Net base {}", net.base),
+            Self::ResNet(net) => write!(f, "ResNet-{} of {} classes", net.depth.layers(), net.classes),
+        }
+    }
+}
+
+/// Times the network that `what` names.
+pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, context: &Context) -> Result<Report> {
+    let (model, size, init) = match what {
+        "unet" => {
+            let net = UNet { base: usize::from(args.base), ..UNet::default() };
+            (Model::UNet(net), args.size.unwrap_or(SizeArg { height: 144, width: 192 }), Init::default())
+        }
+        _ => {
+            let net = ResNet::new(ResNetDepth::D50, args.classes as usize);
+            let size = args.size.unwrap_or(SizeArg { height: 224, width: 224 });
+            (Model::ResNet(net), size, Init::resnet(&net, 0, false))
+        }
+    };
+    let (graph, outputs, inputs) = build(model, args, size)?;
+    let plan = Plan::new(gpu, &graph, &outputs, &context.plan_options(gpu))?;
+    context.say(format!("memory: {}", plan.memory()));
+    let params = Params::new(gpu, &graph)?;
+    init.fill(graph.params())?.load(&params)?;
+    let inputs: Vec<(&str, &Tensor)> =
+        inputs.iter().filter(|(name, _)| plan.reads(name)).map(|(name, tensor)| (*name, tensor)).collect();
+    let bar = context.progress("runs", u64::from(args.repeat));
+    // The first run allocates and compiles.
+    plan.run(&params, &inputs)?;
+    let mut totals = Vec::new();
+    for _ in 0..args.repeat {
+        if context.cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let start = Instant::now();
+        plan.run(&params, &inputs)?;
+        totals.push(start.elapsed().as_secs_f64() * 1e3);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let mut rows = Rows::default();
+    if gpu.caps().timestamps {
+        for _ in 0..args.repeat.min(5) {
+            if context.cancelled() {
+                return Err(Error::Cancelled);
+            }
+            rows.add(plan.profile(&params, &inputs)?.into_iter());
+        }
+    } else {
+        tracing::warn!("the adapter takes no timestamps: no times of single kernels");
+    }
+    let (total_ms_min, total_ms_median) = min_median(&mut totals);
+    #[expect(clippy::cast_precision_loss, reason = "operations are counted for people")]
+    let gflop = plan.flops() as f64 / 1e9;
+    Ok(Report {
+        device: gpu.caps().describe(),
+        peak_gflops: peaks.gflops,
+        peak_gbps: peaks.gbps,
+        model,
+        mode: args.mode,
+        batch: args.batch.into(),
+        height: size.height,
+        width: size.width,
+        repeat: args.repeat,
+        total_ms_min,
+        total_ms_median,
+        gflop,
+        gflops: gflop / total_ms_min * 1e3,
+        images_per_second: f64::from(args.batch) / total_ms_min * 1e3,
+        peak_bytes: plan.memory().total(),
+        memory: *plan.memory(),
+        dispatches: plan.dispatches(),
+        rows: rows.finish(peaks),
+    })
+}
+
+type Named = (&'static str, Tensor);
+
+/// The graph, what it gives, and random values for its inputs.
+fn build(model: Model, args: &BenchArgs, size: SizeArg) -> Result<(Graph, Vec<Value>, Vec<Named>)> {
+    let (n, h, w) = (usize::from(args.batch), size.height, size.width);
+    let image = cases::Input::drawn([n, 3, h, w], cases::Draw::Uniform(0.0, 1.0)).tensor(1);
+    let normalisation = Normalisation::default();
+    if args.mode == Mode::Forward {
+        let mut graph = Graph::new();
+        let x = graph.input("image", [n, 3, h, w])?;
+        let x = graph.normalize(x, &normalisation.mean, &normalisation.std)?;
+        let logits = match model {
+            Model::UNet(net) => net.build(&mut graph, x, None)?,
+            Model::ResNet(net) => net.build(&mut graph, x)?,
+        };
+        return Ok((graph, vec![logits], vec![("image", image)]));
+    }
+    let optimizer = Optimizer::Adamw { weight_decay: 1e-4 };
+    let (step, target) = match model {
+        Model::UNet(net) => {
+            let options = StepOptions {
+                net,
+                normalisation,
+                batch: n,
+                micro_batches: 1,
+                size: [h, w],
+                loss: Loss::BceDice,
+                optimizer,
+                clip: 1.0,
+                seed: 0,
+            };
+            (options.build()?, cases::Input::drawn([n, 1, h, w], cases::Draw::Binary))
+        }
+        Model::ResNet(net) => {
+            let step = Step { parts: 1, optimizer, clip: 1.0, rate: &Rate::usual };
+            let step = step.append(Graph::new(), |graph, _, running| {
+                let image = graph.input("image.0", [n, 3, h, w])?;
+                let target = graph.input("target.0", [n])?;
+                let x = graph.normalize(image, &normalisation.mean, &normalisation.std)?;
+                let training = ResNetTraining { running, frozen_norms: &BTreeSet::new(), dropout: None };
+                let logits = net.build_training(graph, x, training)?.logits;
+                graph.cross_entropy(CrossEntropy::new(0.0)?, logits, target, None)
+            })?;
+            (step, cases::Input::drawn([n], cases::Draw::Classes(net.classes)))
+        }
+    };
+    let inputs = vec![
+        ("image.0", image),
+        ("target.0", target.tensor(2)),
+        ("step", Tensor::new([1], vec![1.0])?),
+        ("hyper", optimizer.hyper(1e-4, 1)?),
+        ("average", Tensor::new([4], vec![0.99, 0.0, 0.0, 0.0])?),
+    ];
+    Ok((step.graph, vec![step.loss, step.norm], inputs))
+}
+
+/// For people: the calls, the slowest first, and the whole.
+pub(super) fn text(report: &Report) -> String {
+    let mut text = String::new();
+    let row = |row: &&Row| {
+        vec![
+            row.name.clone(),
+            row.version.clone(),
+            row.shape.clone(),
+            format!("{:.3}", row.ms_min),
+            format!("{:.3}", row.ms_median),
+            format!("{:.1}", row.gflops),
+            format!("{:.1}", row.gbps),
+            format!("{:.0}", row.percent_of_peak),
+            format!("{:.1}", row.percent_of_total),
+        ]
+    };
+    if !report.rows.is_empty() {
+        let mut rows: Vec<&Row> = report.rows.iter().collect();
+        rows.sort_by(|a, b| b.ms_min.total_cmp(&a.ms_min));
+        let rows: Vec<_> = rows.iter().map(row).collect();
+        let head = ["name", "version", "shape", "ms min", "ms median", "GFLOP/s", "GB/s", "% of peak", "% of all"];
+        text += &table(&head, &rows, &[3, 4, 5, 6, 7, 8]);
+        text.push('\n');
+    }
+    let Report { batch, height, width, device, total_ms_min, total_ms_median, gflop, .. } = report;
+    let mode = if report.mode == Mode::Train { "training step" } else { "forward" };
+    let _ = writeln!(text, "{}, {mode}, batch {batch}, {height}x{width} on {device}", report.model);
+    let _ = writeln!(text, "total {total_ms_min:.1} ms (median {total_ms_median:.1}) for {gflop:.2} GFLOP");
+    let _ = writeln!(
+        text,
+        "{:.1} GFLOP/s, {:.2} images/s; the device's peaks are {:.1} GFLOP/s and {:.1} GB/s",
+        report.gflops, report.images_per_second, report.peak_gflops, report.peak_gbps
+    );
+    let _ = writeln!(text, "{}", report.memory);
+    text
+}
