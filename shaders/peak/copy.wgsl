@@ -1,4 +1,4 @@
-// How fast a device moves memory: every lane copies 16 bytes.
+// peak / copy: how fast a device moves memory, where every lane copies 16 bytes.
 //
 //   to[i] = from[i]
 //

@@ -1,4 +1,4 @@
-// How many fused multiply-adds a device does: {{ accumulators }} chains a lane that do not wait for each other, eight
+// peak / fma: how many fused multiply-adds a device does, in {{ accumulators }} chains a lane that do not wait for each other, eight
 // links of each a turn. A lane does turns * {{ accumulators * 8 }} of them.
 //
 //   c_i = c_i * a + b, turns * 8 times; out[lane] = sum of c_i
