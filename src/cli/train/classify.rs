@@ -8,7 +8,7 @@ use std::str::FromStr as _;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::progress::Progress;
+use super::progress::{Progress, highest, how};
 use super::recipe::{Chart, OptimizerArg, ScheduleArg, digest, leave, write_files};
 use crate::cli::classes::ViewArgs;
 use crate::cli::{Context, SizeArg};
@@ -19,12 +19,10 @@ use crate::models::weights::Weights;
 use crate::models::{ResNet, ResNetDepth, Stage, StrideIn};
 use crate::plan::PlanOptions;
 use crate::report::{LineChart, Series, line_chart};
-use crate::train::classify::{
-    ClassLoss, ClassifyConfig, ClassifyRun, ClassifySplits, Ended, Event, Monitor, Validated,
-};
+use crate::train::classify::{ClassLoss, ClassifyConfig, ClassifyRun, ClassifySplits, Event, Monitor, Validated};
 use crate::train::find_lr::{LrPoint, LrRange};
 use crate::train::step::{Normalisation, Optimizer};
-use crate::train::{MetricsTable, Schedule, StageRates};
+use crate::train::{Schedule, StageRates};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Recipe {
@@ -302,10 +300,7 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     progress.end();
     gpu.save_pipelines();
     let ended = ended?;
-    let (columns, rows) = MetricsTable::read(args.out.join("metrics.csv"))?;
-    let at = columns.iter().position(|column| column == "val_balanced_accuracy").unwrap_or(usize::MAX);
-    let best = rows.iter().filter_map(|row| Some((row.epoch, row.values.get(at).copied().flatten()?)));
-    let best = best.max_by(|a, b| a.1.total_cmp(&b.1));
+    let best = highest(&args.out, "val_balanced_accuracy")?;
     let result = Summary {
         ended: format!("{ended:?}").to_lowercase(),
         run: args.out.clone(),
@@ -313,15 +308,10 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         best_epoch: best.map(|best| best.0),
     };
     let text = || {
-        let how = match ended {
-            Ended::Finished => "finished",
-            Ended::Stopped => "stopped early",
-            Ended::Paused => "paused; --resume goes on",
-        };
         let best = best.map_or_else(String::new, |(epoch, value)| {
             format!("; highest balanced accuracy on val {value:.4} in epoch {epoch}")
         });
-        format!("{how}: {}{best}\n", args.out.display())
+        format!("{}: {}{best}\n", how(ended), args.out.display())
     };
     context.print(text, &result)?;
     Ok(ExitCode::SUCCESS)

@@ -1,11 +1,31 @@
 //! What a training run says while it goes on.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
 use crate::cli::Context;
-use crate::train::session::Event;
+use crate::error::Result;
+use crate::train::MetricsTable;
+use crate::train::session::{Ended, Event};
+
+/// How a run ended, in words.
+pub(super) fn how(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Finished => "finished",
+        Ended::Stopped => "stopped early",
+        Ended::Paused => "paused; --resume goes on",
+    }
+}
+
+/// The highest figure that a run's table has in a column, after its epoch; `None` before the first epoch's end.
+pub(super) fn highest(run: &Path, column: &str) -> Result<Option<(u64, f64)>> {
+    let (columns, rows) = MetricsTable::read(run.join("metrics.csv"))?;
+    let at = columns.iter().position(|known| known == column).unwrap_or(usize::MAX);
+    let figures = rows.iter().filter_map(|row| Some((row.epoch, row.values.get(at).copied().flatten()?)));
+    Ok(figures.max_by(|a, b| a.1.total_cmp(&b.1)))
+}
 
 /// A progress bar, and a line now and then where there is no terminal to draw one on.
 pub(super) struct Progress<'a> {

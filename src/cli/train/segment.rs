@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::progress::Progress;
+use super::progress::{Progress, highest, how};
 use super::recipe::{Chart, OptimizerArg, ScheduleArg, digest, leave};
 use crate::cli::{Context, SizeArg};
 use crate::data::{Augment, Dataset, Sample, Split};
@@ -14,9 +14,9 @@ use crate::error::Result;
 use crate::models::UNet;
 use crate::models::weights::Weights;
 use crate::plan::PlanOptions;
-use crate::train::segment::{Ended, Event, SegmentConfig, SegmentRun, Splits, Validated};
+use crate::train::Schedule;
+use crate::train::segment::{Event, SegmentConfig, SegmentRun, Splits, Validated};
 use crate::train::step::{Loss, Normalisation, Optimizer};
-use crate::train::{MetricsTable, Schedule};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LossArg {
@@ -151,9 +151,7 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     progress.end();
     gpu.save_pipelines();
     let ended = ended?;
-    let (_, rows) = MetricsTable::read(args.out.join("metrics.csv"))?;
-    let best =
-        rows.iter().filter_map(|row| Some((row.epoch, (*row.values.get(1)?)?))).max_by(|a, b| a.1.total_cmp(&b.1));
+    let best = highest(&args.out, "val_iou")?;
     let result = Summary {
         ended: format!("{ended:?}").to_lowercase(),
         run: args.out.clone(),
@@ -161,13 +159,8 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
         best_epoch: best.map(|best| best.0),
     };
     let text = || {
-        let how = match ended {
-            Ended::Finished => "finished",
-            Ended::Stopped => "stopped early",
-            Ended::Paused => "paused; --resume goes on",
-        };
         let best = best.map_or_else(String::new, |(epoch, iou)| format!("; best val IoU {iou:.4} in epoch {epoch}"));
-        format!("{how}: {}{best}\n", args.out.display())
+        format!("{}: {}{best}\n", how(ended), args.out.display())
     };
     context.print(text, &result)?;
     Ok(ExitCode::SUCCESS)

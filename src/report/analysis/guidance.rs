@@ -32,6 +32,13 @@ impl Lang {
             Self::Ko => "ko",
         }
     }
+
+    fn of<'a>(self, en: &'a str, ko: &'a str) -> &'a str {
+        match self {
+            Self::En => en,
+            Self::Ko => ko,
+        }
+    }
 }
 
 /// A text in every language.
@@ -48,10 +55,7 @@ impl Text {
     /// The text in one language.
     #[must_use]
     pub fn get(&self, lang: Lang) -> &str {
-        match lang {
-            Lang::En => &self.en,
-            Lang::Ko => &self.ko,
-        }
+        lang.of(&self.en, &self.ko)
     }
 }
 
@@ -71,10 +75,7 @@ impl Statement {
     /// The text in one language.
     #[must_use]
     pub fn get(&self, lang: Lang) -> &str {
-        match lang {
-            Lang::En => &self.en,
-            Lang::Ko => &self.ko,
-        }
+        lang.of(&self.en, &self.ko)
     }
 }
 
