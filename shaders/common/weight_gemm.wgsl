@@ -88,31 +88,36 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% endfor %}
     }
 {% endif %}
-    for (var n = first_sample; n < end_sample; n++) {
-        for (var y = first_row; y < end_row; y++) {
-            let iy = i32(y * p.stride_y + ky * p.dil_y) - p.pad_y;
-            let row_ok = inside && u32(iy) < p.h;
-            let s_row = p.s_base + n * p.s_stride + group * s_plane + select(0u, u32(iy) * p.w, row_ok);
+    // One loop over the pixels of all rows and samples: at every turn of every loop a software driver copies what the
+    // loop carries, here the whole tile.
+    let row_turns = (p.ow + 3u) / 4u;
+    let turns = (end_sample - min(first_sample, end_sample)) * (end_row - min(first_row, end_row)) * row_turns;
+    var n = first_sample;
+    var y = first_row;
+    var x = 0u;
+    for (var turn = 0u; turn < turns; turn++) {
+        let iy = i32(y * p.stride_y + ky * p.dil_y) - p.pad_y;
+        let row_ok = inside && u32(iy) < p.h;
+        let s_row = p.s_base + n * p.s_stride + group * s_plane + select(0u, u32(iy) * p.w, row_ok);
 {% if broadcast %}
-            let b_row = p.b_base + n * p.b_stride + b_group * b_plane + y * p.ow;
+        let b_row = p.b_base + n * p.b_stride + b_group * b_plane + y * p.ow;
 {% else %}
-            let b_row = p.b_base + n * p.b_stride + y * p.ow;
+        let b_row = p.b_base + n * p.b_stride + y * p.ow;
 {% endif %}
-            for (var x = 0u; x < p.ow; x += 4u) {
 {% for t in range(4) %}
-                let ix{{ t }} = i32((x + {{ t }}u) * p.stride_x) + dx;
-                let ok{{ t }} = row_ok && u32(ix{{ t }}) < p.w && x + {{ t }}u < p.ow;
-                let q{{ t }} = select(vec4<f32>(0.0), from_wide(shifted[s_row + select(0u, u32(ix{{ t }}), ok{{ t }})]), ok{{ t }});
+        let ix{{ t }} = i32((x + {{ t }}u) * p.stride_x) + dx;
+        let ok{{ t }} = row_ok && u32(ix{{ t }}) < p.w && x + {{ t }}u < p.ow;
+        let q{{ t }} = select(vec4<f32>(0.0), from_wide(shifted[s_row + select(0u, u32(ix{{ t }}), ok{{ t }})]), ok{{ t }});
 {% endfor %}
 {% if broadcast %}
 {% for t in range(4 // packed_pixels) %}
-                let bx{{ t }} = x + {{ t * packed_pixels }}u + b_pixel;
-                let g{{ t }} = select(vec4<f32>(0.0), from_wide(broad[b_row + min(bx{{ t }}, p.ow - 1u)]), bx{{ t }} < p.ow);
+        let bx{{ t }} = x + {{ t * packed_pixels }}u + b_pixel;
+        let g{{ t }} = select(vec4<f32>(0.0), from_wide(broad[b_row + min(bx{{ t }}, p.ow - 1u)]), bx{{ t }} < p.ow);
 {% endfor %}
 {% else %}
 {% for t in range(4) %}
 {% for j in range(quads) %}
-                let g{{ t }}_{{ j }} = select(vec4<f32>(0.0), from_wide(broad[b_row + min(b0 / 4u + {{ j }}u, b4 - 1u) * b_plane + min(x + {{ t }}u, p.ow - 1u)]), x + {{ t }}u < p.ow);
+        let g{{ t }}_{{ j }} = select(vec4<f32>(0.0), from_wide(broad[b_row + min(b0 / 4u + {{ j }}u, b4 - 1u) * b_plane + min(x + {{ t }}u, p.ow - 1u)]), x + {{ t }}u < p.ow);
 {% endfor %}
 {% endfor %}
 {% endif %}
@@ -120,20 +125,25 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% set part = ["x", "y", "z", "w"][o % 4] %}
 {% for t in range(4) %}
 {% if broadcast %}
-                let v{{ o }}_{{ t }} = subgroupBroadcast(g{{ t // packed_pixels }}.{{ part }}, {{ (t % packed_pixels) * quads + o // 4 }}u);
+        let v{{ o }}_{{ t }} = subgroupBroadcast(g{{ t // packed_pixels }}.{{ part }}, {{ (t % packed_pixels) * quads + o // 4 }}u);
 {% else %}
-                let v{{ o }}_{{ t }} = g{{ t }}_{{ o // 4 }}.{{ part }};
+        let v{{ o }}_{{ t }} = g{{ t }}_{{ o // 4 }}.{{ part }};
 {% endif %}
 {% endfor %}
 {% for k in range(4) %}
 {% set lane_part = ["x", "y", "z", "w"][k] %}
 {% for t in range(4) %}
-                c{{ o }}_{{ k }} = fma(v{{ o }}_{{ t }}, q{{ t }}.{{ lane_part }}, c{{ o }}_{{ k }});
+        c{{ o }}_{{ k }} = fma(v{{ o }}_{{ t }}, q{{ t }}.{{ lane_part }}, c{{ o }}_{{ k }});
 {% endfor %}
 {% endfor %}
 {% endfor %}
-            }
-        }
+        x += 4u;
+        let row_ends = x >= p.ow;
+        x = select(x, 0u, row_ends);
+        y += select(0u, 1u, row_ends);
+        let sample_ends = y >= end_row;
+        y = select(y, first_row, sample_ends);
+        n += select(0u, 1u, sample_ends);
     }
     if !inside {
         return;
