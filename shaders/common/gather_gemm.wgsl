@@ -8,9 +8,13 @@
 // x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out, residual (n, co, oh, ow) C4
 //
 // `broadcast` 1: the lanes are one subgroup, and each weight is loaded by one lane and broadcast; 0: every lane loads
-// every weight from the same address. `fractional` 1: div_y or div_x is above 1. `subpixel` 1: the taps do not overlap
-// (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky. `residual` 1: it is added
-// to out, before relu.
+// every weight from the same address. `fractional` 1: div_y or div_x is above 1; a workgroup then computes pixels of one
+// phase (oy % div_y, ox % div_x), which all meet the same taps: every every_y-th, every every_x-th. `subpixel` 1: the
+// taps do not overlap (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky.
+// `residual` 1: it is added to out, before relu.
+//
+// One loop over taps and channels: at every turn of every loop a software driver copies what the loop carries, here the
+// whole tile.
 
 {% include "common/wide" %}
 
@@ -18,7 +22,7 @@ struct Params {
     pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
     scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
     x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
-    co_first: u32,
+    co_first: u32, every_y: u32, every_x: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -41,14 +45,52 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let co0 = p.co_first + (wid.z % p.co_tiles) * {{ tile }}u;
 {% if subpixel %}
     let tap = wid.z / p.co_tiles;
-    let plane = p.h * p.w;
     let row = p.w;
+    let plane = p.h * row;
+    let last = p.pixels - 1u;
+{% elif fractional %}
+    let phase = wid.z / p.co_tiles;
+    let phase_y = phase / u32(p.div_x);
+    let phase_x = phase % u32(p.div_x);
+    let rows = (p.oh + u32(p.div_y) - 1u - phase_y) / u32(p.div_y);
+    let row = (p.ow + u32(p.div_x) - 1u - phase_x) / u32(p.div_x);
+    let plane = rows * row;
+    let pixels = p.pixels / (p.oh * p.ow) * plane;
+    if tile * {{ lanes * pixels }}u >= pixels {
+        return;
+    }
+    let last = pixels - 1u;
+    // The first tap of every_y, every_x that this phase meets.
+    let from_y = i32(phase_y) + p.shift_y;
+    let from_x = i32(phase_x) + p.shift_x;
+    var first_y = 0u;
+    while first_y < p.every_y && (from_y + i32(first_y) * p.step_y) % p.div_y != 0 {
+        first_y++;
+    }
+    var first_x = 0u;
+    while first_x < p.every_x && (from_x + i32(first_x) * p.step_x) % p.div_x != 0 {
+        first_x++;
+    }
+    let meets = first_y < min(p.every_y, p.kh) && first_x < min(p.every_x, p.kw);
+    let taps_y = (p.kh + p.every_y - 1u - first_y) / p.every_y;
+    let taps_x = (p.kw + p.every_x - 1u - first_x) / p.every_x;
+    let turns = select(0u, taps_y * taps_x * p.ci4, meets);
+    let first_dy = (from_y + i32(first_y) * p.step_y) / p.div_y;
+    let first_dx = (from_x + i32(first_x) * p.step_x) / p.div_x;
+    let step_y = p.step_y * i32(p.every_y) / p.div_y;
+    let step_x = p.step_x * i32(p.every_x) / p.div_x;
 {% else %}
-    let plane = p.oh * p.ow;
     let row = p.ow;
+    let plane = p.oh * row;
+    let last = p.pixels - 1u;
+    let taps_x = p.kw;
+    let turns = p.kh * taps_x * p.ci4;
+    let first_dy = p.shift_y;
+    let first_dx = p.shift_x;
+    let step_y = p.step_y;
+    let step_x = p.step_x;
 {% endif %}
     let out_plane = p.oh * p.ow;
-    let last = p.pixels - 1u;
 {% for g in range(pixels) %}
     let at{{ g }} = min(tile * {{ lanes * pixels }}u + {{ g * lanes }}u + lane, last);
     let n{{ g }} = at{{ g }} / plane;
@@ -56,8 +98,17 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let oy{{ g }} = in_plane{{ g }} / row;
     let ox{{ g }} = in_plane{{ g }} - oy{{ g }} * row;
     let x{{ g }}_base = p.x_base + n{{ g }} * p.x_stride;
-    let y{{ g }} = i32(oy{{ g }} * p.scale_y) + p.shift_y;
-    let x{{ g }} = i32(ox{{ g }} * p.scale_x) + p.shift_x;
+{% if not subpixel %}
+    // The first tap's place on x, moved by dy, dx from tap to tap.
+{% if fractional %}
+    let y{{ g }} = i32(oy{{ g }});
+    let x{{ g }} = i32(ox{{ g }});
+{% else %}
+    let y{{ g }} = i32(oy{{ g }} * p.scale_y);
+    let x{{ g }} = i32(ox{{ g }} * p.scale_x);
+{% endif %}
+    let x{{ g }}_pixel = x{{ g }}_base + u32(y{{ g }} * i32(p.w) + x{{ g }});
+{% endif %}
 {% endfor %}
 {% if broadcast %}
 {% for j in range(tile // lanes) %}
@@ -83,76 +134,87 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
     let x_plane = p.h * p.w;
 {% if subpixel %}
-    {
-        var w_row = tap * p.ci4 * p.co;
+    var w_row = tap * p.ci4 * p.co;
+    var plane_at = 0u;
+    for (var turn = 0u; turn < p.ci4; turn++) {
 {% for g in range(pixels) %}
-        let ok{{ g }} = true;
-        var addr{{ g }} = x{{ g }}_base + in_plane{{ g }};
+        let q{{ g }} = from_wide(x[x{{ g }}_base + in_plane{{ g }} + plane_at]);
 {% endfor %}
+{% else %}
+{% if fractional %}
+    var ty = 0u;
+    var w_row = (first_y * p.kw + first_x) * p.ci4 * p.co;
 {% else %}
     var w_row = 0u;
-    for (var ky = 0u; ky < p.kh; ky++) {
-        for (var kx = 0u; kx < p.kw; kx++) {
-{% for g in range(pixels) %}
-            let ty{{ g }} = y{{ g }} + i32(ky) * p.step_y;
-            let tx{{ g }} = x{{ g }} + i32(kx) * p.step_x;
-{% if fractional %}
-            let iy{{ g }} = ty{{ g }} / p.div_y;
-            let ix{{ g }} = tx{{ g }} / p.div_x;
-            let ok{{ g }} = ty{{ g }} >= 0 && tx{{ g }} >= 0 && iy{{ g }} * p.div_y == ty{{ g }}
-                && ix{{ g }} * p.div_x == tx{{ g }} && iy{{ g }} < i32(p.h) && ix{{ g }} < i32(p.w);
-{% else %}
-            let iy{{ g }} = ty{{ g }};
-            let ix{{ g }} = tx{{ g }};
-            let ok{{ g }} = u32(iy{{ g }}) < p.h && u32(ix{{ g }}) < p.w;
 {% endif %}
-            var addr{{ g }} = x{{ g }}_base + select(0u, u32(iy{{ g }}) * p.w + u32(ix{{ g }}), ok{{ g }});
+    var tx = 0u;
+    var dy = first_dy;
+    var dx = first_dx;
+    var k = 0u;
+    var plane_at = 0u;
+    for (var turn = 0u; turn < turns; turn++) {
+        let moved = u32(dy * i32(p.w) + dx) + plane_at;
+{% for g in range(pixels) %}
+        let ok{{ g }} = u32(y{{ g }} + dy) < p.h && u32(x{{ g }} + dx) < p.w;
+        let q{{ g }} = select(vec4<f32>(0.0), from_wide(x[select(x{{ g }}_base, x{{ g }}_pixel + moved, ok{{ g }})]), ok{{ g }});
 {% endfor %}
 {% endif %}
-            for (var k = 0u; k < p.ci4; k++) {
-{% for g in range(pixels) %}
-                let q{{ g }} = select(vec4<f32>(0.0), from_wide(x[addr{{ g }}]), ok{{ g }});
-                addr{{ g }} += x_plane;
-{% endfor %}
 {% if broadcast %}
 {% for j in range(tile // lanes) %}
-                let w{{ j }} = from_wide(weight[w_row + w_at{{ j }}]);
+        let w{{ j }} = from_wide(weight[w_row + w_at{{ j }}]);
 {% endfor %}
 {% endif %}
 {% for o in range(tile) %}
 {% if broadcast %}
-                let a{{ o }} = subgroupBroadcast(w{{ o // lanes }}.x, {{ o % lanes }}u);
-                let b{{ o }} = subgroupBroadcast(w{{ o // lanes }}.y, {{ o % lanes }}u);
-                let d{{ o }} = subgroupBroadcast(w{{ o // lanes }}.z, {{ o % lanes }}u);
-                let e{{ o }} = subgroupBroadcast(w{{ o // lanes }}.w, {{ o % lanes }}u);
+        let a{{ o }} = subgroupBroadcast(w{{ o // lanes }}.x, {{ o % lanes }}u);
+        let b{{ o }} = subgroupBroadcast(w{{ o // lanes }}.y, {{ o % lanes }}u);
+        let d{{ o }} = subgroupBroadcast(w{{ o // lanes }}.z, {{ o % lanes }}u);
+        let e{{ o }} = subgroupBroadcast(w{{ o // lanes }}.w, {{ o % lanes }}u);
 {% else %}
-                let v{{ o }} = from_wide(weight[w_row + min(co0 + {{ o }}u, p.co - 1u)]);
-                let a{{ o }} = v{{ o }}.x;
-                let b{{ o }} = v{{ o }}.y;
-                let d{{ o }} = v{{ o }}.z;
-                let e{{ o }} = v{{ o }}.w;
+        let v{{ o }} = from_wide(weight[w_row + min(co0 + {{ o }}u, p.co - 1u)]);
+        let a{{ o }} = v{{ o }}.x;
+        let b{{ o }} = v{{ o }}.y;
+        let d{{ o }} = v{{ o }}.z;
+        let e{{ o }} = v{{ o }}.w;
 {% endif %}
 {% for g in range(pixels) %}
-                c{{ o }}_{{ g }} = fma(a{{ o }}, q{{ g }}.x, c{{ o }}_{{ g }});
-                c{{ o }}_{{ g }} = fma(b{{ o }}, q{{ g }}.y, c{{ o }}_{{ g }});
-                c{{ o }}_{{ g }} = fma(d{{ o }}, q{{ g }}.z, c{{ o }}_{{ g }});
-                c{{ o }}_{{ g }} = fma(e{{ o }}, q{{ g }}.w, c{{ o }}_{{ g }});
+        c{{ o }}_{{ g }} = fma(a{{ o }}, q{{ g }}.x, c{{ o }}_{{ g }});
+        c{{ o }}_{{ g }} = fma(b{{ o }}, q{{ g }}.y, c{{ o }}_{{ g }});
+        c{{ o }}_{{ g }} = fma(d{{ o }}, q{{ g }}.z, c{{ o }}_{{ g }});
+        c{{ o }}_{{ g }} = fma(e{{ o }}, q{{ g }}.w, c{{ o }}_{{ g }});
 {% endfor %}
 {% endfor %}
-                w_row += p.co;
-            }
+        plane_at += x_plane;
 {% if subpixel %}
+        w_row += p.co;
     }
     let ky = tap / p.kw;
     let kx = tap % p.kw;
 {% else %}
-        }
+        k++;
+        let tap_ends = k == p.ci4;
+        k = select(k, 0u, tap_ends);
+        plane_at = select(plane_at, 0u, tap_ends);
+        tx += select(0u, 1u, tap_ends);
+        let row_ends = tx == taps_x;
+        tx = select(tx, 0u, row_ends);
+        dx = select(dx + select(0, step_x, tap_ends), first_dx, row_ends);
+        dy += select(0, step_y, row_ends);
+{% if fractional %}
+        ty += select(0u, 1u, row_ends);
+        let next_tap = (first_y + ty * p.every_y) * p.kw + first_x + tx * p.every_x;
+        w_row = select(w_row + p.co, next_tap * p.ci4 * p.co, tap_ends);
+{% else %}
+        w_row += p.co;
+{% endif %}
     }
 {% endif %}
 {% for g in range(pixels) %}
     if tile * {{ lanes * pixels }}u + {{ g * lanes }}u + lane <= last {
 {% if subpixel %}
         let place = (oy{{ g }} * p.kh + ky) * p.ow + ox{{ g }} * p.kw + kx;
+{% elif fractional %}
+        let place = (oy{{ g }} * u32(p.div_y) + phase_y) * p.ow + ox{{ g }} * u32(p.div_x) + phase_x;
 {% else %}
         let place = in_plane{{ g }};
 {% endif %}

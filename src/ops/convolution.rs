@@ -24,7 +24,7 @@ gpu_params! {
         pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
         scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
         x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
-        co_first: u32,
+        co_first: u32, every_y: u32, every_x: u32,
     }
 }
 
@@ -188,6 +188,10 @@ pub fn flops(g: &Geometry, n: usize) -> u64 {
     2 * n as u64 * taps * (g.x[0] * g.y[0]) as u64 * (g.y[1] * g.y[2]) as u64
 }
 
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
 /// How a register tile is shared out, for an adapter.
 #[derive(Debug, Clone, Copy)]
 pub struct Tile {
@@ -264,6 +268,15 @@ pub fn gather(
     let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.residual()).collect();
     let step = |axis: usize| g.dilation[axis] as i32;
     let pad = |axis: usize| g.padding[axis] as i32;
+    let forward = writes == Side::Y;
+    let fractional = !forward && !subpixel && g.stride != [1, 1];
+    // Pixels that are stride apart meet the same taps: dilation * tap repeats after this many, modulo stride.
+    let every = |axis: usize| if fractional { g.stride[axis] / gcd(g.stride[axis], g.dilation[axis]) } else { 1 };
+    let [layers, plane] = match (subpixel, fractional) {
+        (true, _) => [taps, from[1] * from[2]],
+        (_, true) => [g.stride[0] * g.stride[1], to[1].div_ceil(g.stride[0]) * to[2].div_ceil(g.stride[1])],
+        _ => [1, to[1] * to[2]],
+    };
     // Where one image is too large, its channels are written in runs of whole tiles.
     for channels in call.channel_runs(&written, tile.channels)? {
         let co_tiles = channels.len().div_ceil(tile.channels);
@@ -275,7 +288,6 @@ pub fn gather(
                 let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| part.window(slot, &batch));
                 let residual = part.residual().map(|slot| part.window(slot, &batch));
                 let pixels = batch.len() * if subpixel { from[1] * from[2] } else { to[1] * to[2] };
-                let forward = writes == Side::Y;
                 let params = GatherParams {
                     pixels: pixels as u32,
                     ci4: from[0].div_ceil(4) as u32,
@@ -302,16 +314,16 @@ pub fn gather(
                     r_base: residual.map_or(0, |window| (window.base / 4).wrapping_sub(skipped)),
                     r_stride: residual.map_or(0, |window| window.stride / 4),
                     co_first: channels.start as u32,
+                    every_y: every(0) as u32,
+                    every_x: every(1) as u32,
                 };
                 let mut bindings = vec![source.binding, weight];
                 bindings.extend(bias);
                 bindings.extend(residual.map(|window| window.binding));
                 bindings.push(target.binding);
-                let [gx, gy] = fold(pixels.div_ceil(tile.lanes * tile.pixels));
-                let layers = co_tiles * if subpixel { taps } else { 1 };
-                let launch = Launch::new(shader, &params, bindings, [gx, gy, layers as u32])
+                let [gx, gy] = fold((batch.len() * plane).div_ceil(tile.lanes * tile.pixels));
+                let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * layers) as u32])
                     .work(flops(g, batch.len()) * channels.len() as u64 / to[0] as u64);
-                let fractional = !forward && !subpixel && g.stride != [1, 1];
                 let launch = tile.vars(vars(launch, call, bias.is_some()), call);
                 let launch = launch.var("fractional", fractional).var("subpixel", subpixel);
                 launches.push(launch.var("pixels", tile.pixels as i64));
