@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::context::to_json;
 use super::photos::{self, Photo};
 use super::{Context, model};
+use crate::data::measure::tidy;
 use crate::data::save::{write_atomic, write_png, write_png_grey};
 use crate::error::{Error, Result};
 use crate::models::Weights;
@@ -32,6 +33,9 @@ pub(super) struct SegmentArgs {
     /// The probability from which a pixel counts as lesion; without it that of the weights
     #[arg(long, value_name = "T", value_parser = model::probability)]
     threshold: Option<f32>,
+    /// Keep every pixel at or above the threshold: no stray part is dropped, no hole filled
+    #[arg(long)]
+    raw: bool,
     /// Also write index.html, one page that shows everything
     #[arg(long)]
     page: bool,
@@ -147,7 +151,7 @@ impl Work<'_> {
         let probabilities = self.segmenter.probabilities(&photo)?;
         let (width, height) = photo.dimensions();
         let (mask, area_fraction, bounding_box, mean_confidence) =
-            measure(probabilities.data(), (width, height), self.threshold)
+            measure(probabilities.data(), (width, height), self.threshold, self.args.raw)
                 .ok_or_else(|| Error::image(path, "the probabilities are not of its size"))?;
         let found = Found {
             name: name.clone(),
@@ -177,11 +181,12 @@ impl Work<'_> {
 
 type Measured = (GrayImage, f64, Option<[u32; 4]>, f64);
 
-/// The mask of 0 and 255, the lesion's share, its box, and the mean confidence.
+/// The mask of 0 and 255, tidied unless `raw`, the lesion's share, its box, and the mean confidence.
 #[expect(clippy::cast_precision_loss, reason = "counts of pixels are far below 2^52")]
-fn measure(probabilities: &[f32], (width, height): (u32, u32), threshold: f32) -> Option<Measured> {
-    let raw = probabilities.iter().map(|&p| if p >= threshold { 255 } else { 0 }).collect();
-    let mask = GrayImage::from_raw(width, height, raw)?;
+fn measure(probabilities: &[f32], (width, height): (u32, u32), threshold: f32, raw: bool) -> Option<Measured> {
+    let found = probabilities.iter().map(|&p| if p >= threshold { 255 } else { 0 }).collect();
+    let found = GrayImage::from_raw(width, height, found)?;
+    let mask = if raw { found } else { tidy(&found) };
     let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
     let (mut count, mut inside, mut outside) = (0u64, 0f64, 0f64);
     for ((x, y, pixel), &p) in mask.enumerate_pixels().zip(probabilities) {
@@ -233,13 +238,13 @@ mod tests {
     #[test]
     fn box_area_and_confidence_of_a_small_map() {
         let map = [0.1, 0.2, 0.3, 0.1, 0.8, 0.6];
-        let (mask, area, frame, confidence) = measure(&map, (3, 2), 0.5).unwrap();
+        let (mask, area, frame, confidence) = measure(&map, (3, 2), 0.5, false).unwrap();
         assert_eq!(mask.as_raw(), &[0, 0, 0, 0, 255, 255]);
         assert_eq!((area, frame), (2.0 / 6.0, Some([1, 1, 2, 1])));
         assert!((confidence - 0.7).abs() < 1e-6);
-        let (_, area, frame, confidence) = measure(&map, (3, 2), 0.9).unwrap();
+        let (_, area, frame, confidence) = measure(&map, (3, 2), 0.9, false).unwrap();
         assert_eq!((area, frame), (0.0, None));
         assert!((confidence - (1.0 - 2.1 / 6.0)).abs() < 1e-6);
-        assert!(measure(&map, (3, 3), 0.5).is_none());
+        assert!(measure(&map, (3, 3), 0.5, false).is_none());
     }
 }

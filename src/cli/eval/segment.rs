@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{Side, WORST, short, side};
 use crate::cli::table::table;
 use crate::cli::{Context, model};
+use crate::data::measure::tidy;
 use crate::data::resize::resize_maps;
 use crate::data::save::write_png;
 use crate::data::{Dataset, DecodeLimits, LoaderOptions, Sample, Source, read_mask, read_photo};
@@ -37,6 +38,9 @@ pub(in crate::cli) struct SegmentArgs {
     /// that of the weights
     #[arg(long, value_name = "T|auto", value_parser = threshold)]
     threshold: Option<Threshold>,
+    /// Measure every pixel at or above the threshold, not the tidied masks that `nevus segment` writes
+    #[arg(long)]
+    raw: bool,
     /// Write the figures as one JSON object into FILE; without FILE print it on stdout in place of text
     #[arg(id = "json", long = "json", value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
@@ -67,6 +71,11 @@ fn threshold(text: &str) -> Result<Threshold, String> {
 struct Report {
     #[serde(flatten)]
     scores: SegmentationScores,
+    /// Whether the masks were measured without being tidied.
+    raw: bool,
+    /// Mean IoU and Dice of the masks without being tidied.
+    raw_mean_iou: f64,
+    raw_dice: f64,
     seconds: f64,
     device: String,
     weights: PathBuf,
@@ -92,15 +101,19 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let weights = Weights::open(&path)?;
     let gpu = context.open_gpu()?;
     let segmenter = model::segmenter(&gpu, &path, &weights, context)?;
-    let mut meter = match args.threshold {
-        Some(Threshold::Auto) => SegmentationMeter::percents(),
-        Some(Threshold::At(threshold)) => SegmentationMeter::new(&[threshold])?,
-        None => SegmentationMeter::new(&[segmenter.threshold()])?,
-    };
     let start = Instant::now();
-    measure(&segmenter, &samples, usize::from(args.batch), &mut meter, context)?;
+    let batch = usize::from(args.batch);
+    let (raw, tidied) = match args.threshold {
+        Some(Threshold::Auto) => {
+            let best = measure(&segmenter, &samples, batch, None, context)?.0;
+            measure(&segmenter, &samples, batch, Some(best.threshold), context)?
+        }
+        Some(Threshold::At(threshold)) => measure(&segmenter, &samples, batch, Some(threshold), context)?,
+        None => measure(&segmenter, &samples, batch, Some(segmenter.threshold()), context)?,
+    };
     let seconds = start.elapsed().as_secs_f64();
-    let scores = meter.best()?;
+    let (raw_mean_iou, raw_dice) = (raw.mean_iou, raw.dice);
+    let scores = if args.raw { raw } else { tidied };
     if args.threshold == Some(Threshold::Auto) {
         tracing::warn!(
             "the threshold {} was chosen on the data it is measured on: the figures flatter",
@@ -108,20 +121,30 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
         );
     }
     if let Some(file) = &args.sheet {
-        write_png(file, &sheet(&segmenter, &samples, &scores, context)?.finish())?;
+        write_png(file, &sheet(&segmenter, &samples, &scores, args.raw, context)?.finish())?;
     }
-    let report = Report { scores, seconds, device: gpu.caps().describe(), weights: path, split, without_mask };
+    let device = gpu.caps().describe();
+    let report =
+        Report { scores, raw: args.raw, raw_mean_iou, raw_dice, seconds, device, weights: path, split, without_mask };
     context.print_or_write(|| text(&report), &report)?;
     Ok(ExitCode::SUCCESS)
 }
 
+/// The scores at `threshold`, or else at the best of a hundred: of the pixels as they are, and of tidied masks. Without
+/// a `threshold` no mask is tidied, and both are the first.
 fn measure(
     segmenter: &Segmenter,
     samples: &[Sample],
     batch: usize,
-    meter: &mut SegmentationMeter,
+    threshold: Option<f32>,
     context: &Context,
-) -> Result<()> {
+) -> Result<(SegmentationScores, SegmentationScores)> {
+    let mut meter = match threshold {
+        Some(threshold) => SegmentationMeter::new(&[threshold])?,
+        None => SegmentationMeter::percents(),
+    };
+    // A tidied mask is certain of every pixel: 0 or 1.
+    let mut tidied = SegmentationMeter::new(&[0.5])?;
     let [height, width] = segmenter.size();
     let limits = DecodeLimits::default();
     // Masks are read here, at their own size.
@@ -141,16 +164,42 @@ fn measure(
             let mask = read_mask(file, &limits)?;
             let logits = Tensor::new([1, 1, height, width], plane.to_vec())?;
             let logits = resize_maps(&logits, mask.height() as usize, mask.width() as usize)?;
-            meter.add_logits(&sample.id, logits.data(), mask.as_raw().iter().map(|&value| value >= 128))?;
+            let reference = || mask.as_raw().iter().map(|&value| value >= 128);
+            meter.add_logits(&sample.id, logits.data(), reference())?;
+            if let Some(threshold) = threshold {
+                let probabilities = logits.data().iter().map(|&logit| 1.0 / (1.0 + (-logit).exp()));
+                let tidy = tidy(&found(probabilities, mask.dimensions(), threshold));
+                let certain: Vec<f32> = tidy.as_raw().iter().map(|&value| f32::from(value) / 255.0).collect();
+                tidied.add_probabilities(&sample.id, &certain, reference())?;
+            }
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
-    Ok(())
+    let raw = meter.best()?;
+    match threshold {
+        Some(threshold) => Ok((raw, SegmentationScores { threshold, ..tidied.best()? })),
+        None => Ok((raw.clone(), raw)),
+    }
+}
+
+/// The mask of 0 and 255 at a threshold.
+fn found(probabilities: impl Iterator<Item = f32>, (width, height): (u32, u32), threshold: f32) -> GrayImage {
+    let mut mask = GrayImage::new(width, height);
+    for (Luma([pixel]), p) in mask.pixels_mut().zip(probabilities) {
+        *pixel = if p >= threshold { 255 } else { 0 };
+    }
+    mask
 }
 
 /// The worst photographs with both outlines.
-fn sheet(segmenter: &Segmenter, samples: &[Sample], scores: &SegmentationScores, context: &Context) -> Result<Sheet> {
+fn sheet(
+    segmenter: &Segmenter,
+    samples: &[Sample],
+    scores: &SegmentationScores,
+    raw: bool,
+    context: &Context,
+) -> Result<Sheet> {
     let limits = DecodeLimits::default();
     let title = format!("worst of {}, mean IoU {:.4}", scores.images, scores.mean_iou);
     let mut sheet = Sheet::new(title, SheetOptions { columns: 5, ..SheetOptions::default() })?;
@@ -162,10 +211,8 @@ fn sheet(segmenter: &Segmenter, samples: &[Sample], scores: &SegmentationScores,
         let Some(mask) = &sample.mask else { continue };
         let (photo, reference) = (read_photo(&sample.image, &limits)?, read_mask(mask, &limits)?);
         let map = segmenter.probabilities(&photo)?;
-        let mut found = GrayImage::new(photo.width(), photo.height());
-        for (Luma([pixel]), &p) in found.pixels_mut().zip(map.data()) {
-            *pixel = if p >= scores.threshold { 255 } else { 0 };
-        }
+        let found = found(map.data().iter().copied(), photo.dimensions(), scores.threshold);
+        let found = if raw { found } else { tidy(&found) };
         let lines = [Outline { mask: &reference, color: REFERENCE }, Outline { mask: &found, color: FOUND }];
         sheet.add_outlined(&photo, &lines, format!("{:.3} {}", image.iou, short(&image.name)))?;
     }
@@ -185,6 +232,9 @@ fn text(report: &Report) -> String {
     let _ = writeln!(text, "{} photographs ({}), threshold {}", scores.images, report.split, scores.threshold);
     for (name, value) in figures {
         let _ = writeln!(text, "{name:<20} {value:.4}");
+    }
+    if !report.raw {
+        let _ = writeln!(text, "before stray parts are dropped and holes filled: {:.4}", report.raw_mean_iou);
     }
     let row =
         |image: &&ImageScores| vec![image.name.clone(), format!("{:.4}", image.iou), format!("{:.4}", image.dice)];

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::color::{COLOR_SHARE, ColorShare, LesionColor, colors};
 pub use self::focus::{FOCUS_SIDE, SHARP, focus};
-pub use self::region::{Region, SMALLEST_AREA, region};
+pub use self::region::{Region, SMALLEST_AREA, STRAY_SHARE, region, tidy};
 pub use self::shape::{asymmetry, border_irregularity, diameter};
 
 use super::image::RgbImage;

@@ -1,9 +1,11 @@
-//! Which pixels are the lesion: the largest connected part of a mask, its holes filled.
+//! Which pixels are the lesion: the largest connected part of a mask, its holes filled; or all but its small parts.
 
 use ::image::{GrayImage, Luma};
 
 /// Below this share of the photograph a region counts as none: a speck, no lesion.
 pub const SMALLEST_AREA: f64 = 0.0005;
+/// A part of a mask below this share of its largest part is stray: ink, a hair, another mole. Chosen on HAM10000's val.
+pub const STRAY_SHARE: f64 = 0.25;
 /// Fewer pixels than these have no shape to measure.
 const FEWEST: u64 = 30;
 
@@ -54,40 +56,19 @@ impl Region {
 /// where that is smaller than [`SMALLEST_AREA`] of the photograph.
 #[must_use]
 pub fn region(mask: &GrayImage) -> Option<Region> {
-    let (width, height) = (mask.width() as usize, mask.height() as usize);
-    let inside: Vec<bool> = mask.as_raw().iter().map(|&value| value >= 128).collect();
-    let mut seen: Vec<bool> = inside.iter().map(|inside| !inside).collect();
-    let mut largest = Vec::new();
     let mut all = 0u64;
-    for start in 0..inside.len() {
-        if seen[start] {
-            continue;
-        }
-        let part = fill(&mut seen, width, height, &[start]);
+    let mut largest = Vec::new();
+    for part in parts(mask) {
         all += part.len() as u64;
         if part.len() > largest.len() {
             largest = part;
         }
     }
     let found = largest.len() as u64;
-    if found < FEWEST || (found as f64) < SMALLEST_AREA * inside.len() as f64 {
+    if found < FEWEST || (found as f64) < SMALLEST_AREA * mask.as_raw().len() as f64 {
         return None;
     }
-    // What the photograph's edge reaches without crossing the region lies outside of it; the rest are holes.
-    let mut outside = vec![false; inside.len()];
-    for &at in &largest {
-        outside[at] = true;
-    }
-    let edge: Vec<usize> = (0..inside.len())
-        .filter(|at| at % width == 0 || at % width == width - 1 || *at < width || at / width == height - 1)
-        .collect();
-    let mut whole = vec![true; inside.len()];
-    for at in fill(&mut outside, width, height, &edge) {
-        whole[at] = false;
-    }
-    let mask = GrayImage::from_fn(mask.width(), mask.height(), |x, y| {
-        Luma([if whole[y as usize * width + x as usize] { 255 } else { 0 }])
-    });
+    let mask = whole(mask.dimensions(), &[largest]);
     let (mut left, mut top, mut right, mut bottom) = (u32::MAX, u32::MAX, 0, 0);
     let (mut area, mut on_edge) = (0, 0);
     for (x, y, _) in mask.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] == 255) {
@@ -98,6 +79,47 @@ pub fn region(mask: &GrayImage) -> Option<Region> {
     }
     let frame = [left, top, right - left + 1, bottom - top + 1];
     Some(Region { mask, area, frame, elsewhere: all - found, on_edge })
+}
+
+/// A mask (0 and 255; pixels that share a side belong together) without the parts that are smaller than
+/// [`STRAY_SHARE`] of its largest, and with the holes of the others filled.
+#[must_use]
+pub fn tidy(mask: &GrayImage) -> GrayImage {
+    let mut parts = parts(mask);
+    let largest = parts.iter().map(Vec::len).max().unwrap_or(0);
+    parts.retain(|part| part.len() as f64 >= STRAY_SHARE * largest as f64);
+    whole(mask.dimensions(), &parts)
+}
+
+/// A mask's connected parts, each as its pixels' places.
+fn parts(mask: &GrayImage) -> Vec<Vec<usize>> {
+    let (width, height) = (mask.width() as usize, mask.height() as usize);
+    let mut seen: Vec<bool> = mask.as_raw().iter().map(|&value| value < 128).collect();
+    let mut parts = Vec::new();
+    for start in 0..seen.len() {
+        if !seen[start] {
+            parts.push(fill(&mut seen, width, height, &[start]));
+        }
+    }
+    parts
+}
+
+/// The mask of some parts with their holes, of a photograph's width and height.
+fn whole((width, height): (u32, u32), parts: &[Vec<usize>]) -> GrayImage {
+    let (across, down) = (width as usize, height as usize);
+    // What the photograph's edge reaches without crossing a part lies outside of it; the rest are holes.
+    let mut outside = vec![false; across * down];
+    for &at in parts.iter().flatten() {
+        outside[at] = true;
+    }
+    let edge: Vec<usize> = (0..across * down)
+        .filter(|at| at % across == 0 || at % across == across - 1 || *at < across || at / across == down - 1)
+        .collect();
+    let mut whole = vec![true; across * down];
+    for at in fill(&mut outside, across, down, &edge) {
+        whole[at] = false;
+    }
+    GrayImage::from_fn(width, height, |x, y| Luma([if whole[y as usize * across + x as usize] { 255 } else { 0 }]))
 }
 
 /// Every place that `starts` reach over shared sides without one that is `seen`; marks them seen.

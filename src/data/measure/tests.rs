@@ -36,6 +36,21 @@ fn a_disc_is_symmetric_round_and_as_wide_as_its_diameter() {
 }
 
 #[test]
+fn a_tidy_mask_keeps_its_large_parts_whole_and_loses_the_stray_ones() {
+    let ring = |x: f64, y: f64| (10.0..30.0).contains(&(x - 60.0).hypot(y - 60.0));
+    let beside = |x: f64, y: f64| (x - 150.0).hypot(y - 60.0) < 20.0;
+    let stray = |x: f64, y: f64| (x - 150.0).hypot(y - 150.0) < 10.0;
+    let mask = drawn(200, 180, |x, y| ring(x, y) || beside(x, y) || stray(x, y));
+    let wanted = drawn(200, 180, |x, y| (x - 60.0).hypot(y - 60.0) < 30.0 || beside(x, y));
+    assert_eq!(tidy(&mask), wanted);
+    assert_eq!(tidy(&wanted), wanted);
+    for same in [0, 255] {
+        let plain = GrayImage::from_pixel(7, 5, Luma([same]));
+        assert_eq!(tidy(&plain), plain);
+    }
+}
+
+#[test]
 fn a_turned_ellipse_is_symmetric_about_its_own_axes() {
     let (sin, cos) = 0.5f64.sin_cos();
     let ellipse = shape(400, 300, |x, y| {
