@@ -109,6 +109,23 @@ fn from_training_to_a_page_of_figures() {
     for (a, b) in same["probabilities"].as_array().unwrap().iter().zip(probabilities) {
         assert!((a.as_f64().unwrap() - b["probability"].as_f64().unwrap()).abs() < 1e-5, "eval and classify disagree");
     }
+
+    // A photograph and, where outlines are asked for, a mask that cannot be read are left out of every figure.
+    fs::write(&photo, b"no photograph").unwrap();
+    let masks = Path::new(&data).join("masks");
+    let other = fs::read_dir(masks).unwrap().map(|entry| entry.unwrap().path());
+    let other = other.filter(|path| !path.to_str().unwrap().contains(id)).min().unwrap();
+    fs::write(&other, b"no mask").unwrap();
+    let left = nevus(eval.iter().copied().chain(["--split", "all", "--json"]));
+    assert_eq!(left.status.code(), Some(1), "{}", err(&left));
+    assert!(err(&left).contains(photo.to_str().unwrap()), "{}", err(&left));
+    let left = json(&left.stdout);
+    assert_eq!((&left["images"], &left["unreadable"]), (&89.into(), &serde_json::json!([id])));
+    let left = nevus(eval.iter().copied().chain(["--split", "all", "--compare", "--json"]));
+    assert!(left.status.code() == Some(1) && err(&left).contains(other.to_str().unwrap()), "{}", err(&left));
+    let left = json(&left.stdout);
+    assert_eq!((&left["images"], left["unreadable"].as_array().unwrap().len()), (&88.into(), 2));
+    assert!(left["compared"].as_array().unwrap().iter().all(|one| one["images"] == 88), "{}", left["compared"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use nevus::models::{Precision, Weights};
 use nevus::plan::avoid;
 use nevus::{Gpu, GpuOptions, Tensor};
 
-use self::support::{adapter, code, err, json, nevus, out, phantoms, text, tiny_unet};
+use self::support::{adapter, code, err, json, nevus, out, phantoms, refused, text, tiny_unet};
 
 #[test]
 fn check_ends_in_its_counts() {
@@ -137,6 +137,37 @@ fn eval_writes_its_flat_object_to_a_file() {
     assert!(err(&auto).contains("chosen on the data"), "{}", err(&auto));
     assert_eq!(json(&auto.stdout)["images"], 3);
     assert_eq!(code(&with(&["--threshold", "1.5"])), 2);
+}
+
+#[test]
+fn eval_leaves_out_what_it_cannot_read_and_says_so() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&dir.path().join(name));
+    phantoms(Path::new(&at("data")), "5", "40x56");
+    tiny_unet(Path::new(&at("w.safetensors")), 0.25);
+    fs::write(at("data/images/ISIC_9000001.jpg"), b"no photograph").unwrap();
+    fs::write(at("data/masks/ISIC_9000003_segmentation.png"), b"no mask").unwrap();
+    let data = at("data");
+    let weights = at("w.safetensors");
+    let base = ["eval", "segment", &data, "--weights", &weights, "--split", "all", "--batch", "2"];
+    let done = nevus(base.into_iter().chain(["--json"]));
+    assert_eq!(code(&done), 1, "{}", err(&done));
+    let report = json(&done.stdout);
+    assert_eq!(report["images"], 3);
+    let mut lost: Vec<&str> = report["unreadable"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    lost.sort_unstable();
+    assert_eq!(lost, ["ISIC_9000001", "ISIC_9000003"]);
+    let said = err(&done);
+    assert!(said.contains("ISIC_9000001.jpg") && said.contains("ISIC_9000003_segmentation.png"), "{said}");
+    let shown = nevus(base);
+    assert!(out(&shown).contains("2 photographs could not be read and are left out"), "{}", out(&shown));
+    for entry in fs::read_dir(at("data/images")).unwrap() {
+        fs::write(entry.unwrap().path(), b"no photograph").unwrap();
+    }
+    refused(&nevus(base), "no photograph of the side all could be read");
 }
 
 #[test]

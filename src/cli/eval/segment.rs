@@ -9,7 +9,7 @@ use clap::Args;
 use image::{GrayImage, Luma};
 use serde::Serialize;
 
-use super::{Side, WORST, short, side};
+use super::{LeftOut, Side, WORST, short, side};
 use crate::cli::table::table;
 use crate::cli::{Context, model};
 use crate::data::resize::resize_maps;
@@ -73,6 +73,8 @@ struct Report {
     split: &'static str,
     /// Photographs of this side that have no mask and were left out.
     without_mask: usize,
+    /// Photographs that could not be read, or whose mask could not, and were left out.
+    unreadable: LeftOut,
 }
 
 pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
@@ -98,7 +100,10 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
         None => SegmentationMeter::new(&[segmenter.threshold()])?,
     };
     let start = Instant::now();
-    measure(&segmenter, &samples, usize::from(args.batch), &mut meter, context)?;
+    let unreadable = measure(&segmenter, &samples, usize::from(args.batch), &mut meter, context)?;
+    if meter.images() == 0 {
+        return Err(Error::data(&args.data, format!("no photograph of the side {split} could be read")));
+    }
     let seconds = start.elapsed().as_secs_f64();
     let scores = meter.best()?;
     if args.threshold == Some(Threshold::Auto) {
@@ -110,27 +115,37 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     if let Some(file) = &args.sheet {
         write_png(file, &sheet(&segmenter, &samples, &scores, context)?.finish())?;
     }
-    let report = Report { scores, seconds, device: gpu.caps().describe(), weights: path, split, without_mask };
+    let report =
+        Report { scores, seconds, device: gpu.caps().describe(), weights: path, split, without_mask, unreadable };
     context.print_or_write(|| text(&report), &report)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(report.unreadable.exit_code())
 }
 
+/// Measures the photographs that can be read, and returns the others.
 fn measure(
     segmenter: &Segmenter,
     samples: &[Sample],
     batch: usize,
     meter: &mut SegmentationMeter,
     context: &Context,
-) -> Result<()> {
+) -> Result<LeftOut> {
     let [height, width] = segmenter.size();
     let limits = DecodeLimits::default();
     // Masks are read here, at their own size.
     let photos = samples.iter().map(|sample| Sample { mask: None, ..sample.clone() }).collect();
     let options = LoaderOptions::evaluation(height, width, batch.min(samples.len()));
-    let options = LoaderOptions { need_masks: false, cache_bytes: 0, ..options };
+    let options = LoaderOptions { need_masks: false, cache_bytes: 0, skip_unreadable: true, ..options };
+    let mut unreadable = LeftOut::default();
     let bar = context.progress("photographs", samples.len() as u64);
     for batch in Source::new(photos, options)?.epoch(0, 0)? {
         let batch = batch?;
+        for lost in &batch.unreadable {
+            bar.suspend(|| unreadable.add(context, &lost.id, &lost.reason));
+            bar.inc(1);
+        }
+        if batch.indices.is_empty() {
+            continue;
+        }
         let logits = segmenter.logits(&batch.images)?;
         for (&index, plane) in batch.indices.iter().zip(logits.data().chunks_exact(height * width)) {
             if context.cancelled() {
@@ -138,7 +153,14 @@ fn measure(
             }
             let sample = &samples[index];
             let Some(file) = &sample.mask else { continue };
-            let mask = read_mask(file, &limits)?;
+            let mask = match read_mask(file, &limits) {
+                Ok(mask) => mask,
+                Err(error) => {
+                    bar.suspend(|| unreadable.add(context, &sample.id, &error.to_string()));
+                    bar.inc(1);
+                    continue;
+                }
+            };
             let logits = Tensor::new([1, 1, height, width], plane.to_vec())?;
             let logits = resize_maps(&logits, mask.height() as usize, mask.width() as usize)?;
             meter.add_logits(&sample.id, logits.data(), mask.as_raw().iter().map(|&value| value >= 128))?;
@@ -146,7 +168,7 @@ fn measure(
         }
     }
     bar.finish_and_clear();
-    Ok(())
+    Ok(unreadable)
 }
 
 /// The worst photographs with both outlines.
@@ -190,6 +212,7 @@ fn text(report: &Report) -> String {
         |image: &&ImageScores| vec![image.name.clone(), format!("{:.4}", image.iou), format!("{:.4}", image.dice)];
     let rows: Vec<_> = scores.worst(WORST).iter().map(row).collect();
     let _ = writeln!(text, "\n{}", table(&["worst", "IoU", "Dice"], &rows, &[1, 2]).trim_end());
+    text += &report.unreadable.line();
     let _ = writeln!(text, "\n{:.1} s on {}", report.seconds, report.device);
     text
 }
