@@ -31,7 +31,7 @@ fn part(all: &Labelled, range: std::ops::Range<usize>) -> Labelled {
 }
 
 fn splits(train: Labelled, val: Labelled) -> ClassifySplits {
-    ClassifySplits { train, val, description: "phantoms".into(), licence: "none".into() }
+    ClassifySplits { train, val, description: "phantoms".into() }
 }
 
 fn config(size: usize, batch: usize, epochs: u64) -> ClassifyConfig {
@@ -59,6 +59,9 @@ fn config(size: usize, batch: usize, epochs: u64) -> ClassifyConfig {
         val_limit: None,
         seed: 5,
         init: None,
+        started_from: None,
+        skip_unlabelled: false,
+        license: None,
     }
 }
 

@@ -1,55 +1,26 @@
-//! `nevus analyze`, run as a user runs it, and its page in a browser. Without an adapter, or without Chromium, the tests
-//! that need one say so and pass.
+//! `nevus analyze`, run as a user runs it, and its page in a browser. Without Chromium the test that needs it says so and
+//! passes.
 #![cfg(feature = "cli")]
+
+#[path = "support/cli.rs"]
+mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use assert_cmd::Command;
 use nevus::Graph;
 use nevus::data::View;
-use nevus::models::{Meta, Precision, ResNet, ResNetDepth, UNet};
+use nevus::models::{Meta, Precision, ResNet, ResNetDepth};
 use nevus::train::{Familiarity, Init};
 use serde_json::Value;
 
-fn nevus<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
-    Command::cargo_bin("nevus").unwrap().args(args).output().unwrap()
-}
+use self::support::{adapter, code, err, nevus, phantoms, text, tiny_unet};
 
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap_or_else(|| panic!("ended by a signal: {}", err(output)))
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
-
-/// Whether there is an adapter; says so where there is none.
-fn adapter() -> bool {
-    let found = nevus(["devices"]).status.success();
-    if !found {
-        eprintln!("SKIPPED: `nevus devices` finds no adapter");
-    }
-    found
-}
-
-/// A small U-Net with random weights, whose outline is whatever it is.
+/// A small U-Net in the folder.
 fn unet(dir: &Path) -> String {
     let path = dir.join("unet-tiny.safetensors");
-    let net = UNet { base: 4, depth: 2, ..UNet::default() };
-    let mut graph = Graph::new();
-    let image = graph.input("image", [1, 3, 32, 32]).unwrap();
-    net.build(&mut graph, image, None).unwrap();
-    let mut weights = Init::default().fill(graph.params()).unwrap();
-    let mut meta = Meta { input_size: Some((32, 32)), threshold: Some(0.5), ..Meta::new() };
-    meta.set_architecture(&net).unwrap();
-    weights.set_meta(&meta);
-    weights.save(&path, Precision::F32).unwrap();
+    tiny_unet(&path, 0.5);
     text(&path)
 }
 
@@ -76,9 +47,9 @@ fn resnet(dir: &Path) -> String {
     text(&path)
 }
 
-fn phantoms(dir: &Path, count: &str) -> String {
-    let made = nevus(["data", "phantom", "--count", count, "--size", "150x200", "--seed", "3", "--out", &text(dir)]);
-    assert_eq!(code(&made), 0, "{}", err(&made));
+/// The folder of photographs among phantoms drawn into `dir`.
+fn images(dir: &Path, count: &str) -> String {
+    phantoms(dir, count, "150x200");
     text(&dir.join("images"))
 }
 
@@ -93,7 +64,7 @@ fn without_a_classifier_it_outlines_and_measures_and_says_so() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let images = phantoms(&dir.path().join("data"), "3");
+    let images = images(&dir.path().join("data"), "3");
     let out = dir.path().join("out");
     let weights = unet(dir.path());
     let args = ["analyze", &images, "--no-classify", "--weights", &weights, "--mm-per-pixel", "0.1", "--out"];
@@ -128,7 +99,7 @@ fn with_a_classifier_it_judges_explains_and_goes_on_after_a_broken_photograph() 
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let images = phantoms(&dir.path().join("data"), "2");
+    let images = images(&dir.path().join("data"), "2");
     fs::write(Path::new(&images).join("broken.jpg"), b"\xff\xd8\xff\xe0 cut off").unwrap();
     let (weights, classifier) = (unet(dir.path()), resnet(dir.path()));
     for (lang, layer, views, name) in [("en", "layer3.1", 8, "Melanoma"), ("ko", "layer4", 4, "흑색종")] {
@@ -176,7 +147,7 @@ fn weights_learn_what_is_familiar_from_the_data_they_were_trained_on() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let images = phantoms(&dir.path().join("data"), "14");
+    let images = images(&dir.path().join("data"), "14");
     let (weights, classifier, knowing) = (unet(dir.path()), resnet(dir.path()), dir.path().join("knowing.safetensors"));
     let data = text(&dir.path().join("data"));
     let familiar = ["weights", "familiar", &classifier, &data, "--batch", "3", "--json", "--out"];
@@ -210,7 +181,7 @@ fn what_it_cannot_do_it_refuses_by_name() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let images = phantoms(&dir.path().join("data"), "1");
+    let images = images(&dir.path().join("data"), "1");
     let (weights, classifier) = (unet(dir.path()), resnet(dir.path()));
     let out = text(&dir.path().join("out"));
     let bad = text(&dir.path().join("bad.toml"));
@@ -283,7 +254,7 @@ fn a_browser_shows_every_picture_at_phone_and_desktop_width_and_has_nothing_to_c
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let images = phantoms(&dir.path().join("data"), "2");
+    let images = images(&dir.path().join("data"), "2");
     let (weights, classifier) = (unet(dir.path()), resnet(dir.path()));
     let out = dir.path().join("out");
     let shown = text(&out);

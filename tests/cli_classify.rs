@@ -1,70 +1,15 @@
 //! `nevus train classify`, `eval classify` and `classify`, run as a user runs them, on phantoms.
-//! Without an adapter the tests that need one say so and pass.
 #![cfg(feature = "cli")]
+
+#[path = "support/cli.rs"]
+mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
-use assert_cmd::Command;
-use nevus::Graph;
-use nevus::models::{Meta, Precision, UNet, Weights};
-use nevus::train::Init;
-use serde_json::Value;
+use nevus::models::Weights;
 
-fn nevus<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
-    Command::cargo_bin("nevus").unwrap().args(args).output().unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn ok(output: &Output) {
-    assert_eq!(output.status.code(), Some(0), "{}{}", out(output), err(output));
-}
-
-fn refused(output: &Output, expected: &str) {
-    assert_eq!(output.status.code(), Some(1), "{}{}", out(output), err(output));
-    assert!(err(output).contains(expected), "{}", err(output));
-}
-
-fn json(text: &[u8]) -> Value {
-    serde_json::from_slice(text).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(text)))
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
-
-fn adapter() -> bool {
-    let found = nevus(["devices"]).status.success();
-    if !found {
-        eprintln!("skipped: `nevus devices` finds no adapter");
-    }
-    found
-}
-
-fn phantoms(dir: &Path, count: &str) {
-    ok(&nevus(["data", "phantom", "--count", count, "--size", "40x56", "--seed", "3", "--out", &text(dir)]));
-}
-
-/// A small U-Net with random weights.
-fn tiny_unet(path: &Path) {
-    let net = UNet { base: 4, depth: 2, ..UNet::default() };
-    let mut graph = Graph::new();
-    let image = graph.input("image", [1, 3, 32, 32]).unwrap();
-    net.build(&mut graph, image, None).unwrap();
-    let mut weights = Init::default().fill(graph.params()).unwrap();
-    let mut meta = Meta { input_size: Some((32, 32)), threshold: Some(0.5), ..Meta::new() };
-    meta.set_architecture(&net).unwrap();
-    weights.set_meta(&meta);
-    weights.save(path, Precision::F32).unwrap();
-}
+use self::support::{adapter, err, json, nevus, ok, out, phantoms, refused, text, tiny_unet};
 
 const SMALL: [&str; 6] = ["--depth", "18", "--size", "32x32", "--batch", "8"];
 
@@ -75,7 +20,7 @@ fn from_training_to_a_page_of_figures() {
     }
     let dir = tempfile::tempdir().unwrap();
     let (data, run) = (dir.path().join("data"), dir.path().join("run"));
-    phantoms(&data, "90");
+    phantoms(&data, "90", "40x56");
     let (data, run_text) = (text(&data), text(&run));
     let train = ["train", "classify", &data, "--out", &run_text, "--epochs", "1"];
     let train: Vec<&str> = train.into_iter().chain(SMALL).collect();
@@ -164,6 +109,23 @@ fn from_training_to_a_page_of_figures() {
     for (a, b) in same["probabilities"].as_array().unwrap().iter().zip(probabilities) {
         assert!((a.as_f64().unwrap() - b["probability"].as_f64().unwrap()).abs() < 1e-5, "eval and classify disagree");
     }
+
+    // A photograph and, where outlines are asked for, a mask that cannot be read are left out of every figure.
+    fs::write(&photo, b"no photograph").unwrap();
+    let masks = Path::new(&data).join("masks");
+    let other = fs::read_dir(masks).unwrap().map(|entry| entry.unwrap().path());
+    let other = other.filter(|path| !path.to_str().unwrap().contains(id)).min().unwrap();
+    fs::write(&other, b"no mask").unwrap();
+    let left = nevus(eval.iter().copied().chain(["--split", "all", "--json"]));
+    assert_eq!(left.status.code(), Some(1), "{}", err(&left));
+    assert!(err(&left).contains(photo.to_str().unwrap()), "{}", err(&left));
+    let left = json(&left.stdout);
+    assert_eq!((&left["images"], &left["unreadable"]), (&89.into(), &serde_json::json!([id])));
+    let left = nevus(eval.iter().copied().chain(["--split", "all", "--compare", "--json"]));
+    assert!(left.status.code() == Some(1) && err(&left).contains(other.to_str().unwrap()), "{}", err(&left));
+    let left = json(&left.stdout);
+    assert_eq!((&left["images"], left["unreadable"].as_array().unwrap().len()), (&88.into(), 2));
+    assert!(left["compared"].as_array().unwrap().iter().all(|one| one["images"] == 88), "{}", left["compared"]);
 }
 
 #[test]
@@ -173,7 +135,7 @@ fn folders_of_classes_and_outlines_by_a_network() {
     }
     let dir = tempfile::tempdir().unwrap();
     let made = dir.path().join("made");
-    phantoms(&made, "24");
+    phantoms(&made, "24", "40x56");
     let data = dir.path().join("data");
     for (at, entry) in fs::read_dir(made.join("images")).unwrap().enumerate() {
         let class = data.join(if at % 2 == 0 { "moles" } else { "warts" });
@@ -181,7 +143,7 @@ fn folders_of_classes_and_outlines_by_a_network() {
         fs::copy(entry.unwrap().path(), class.join(format!("{at}.jpg"))).unwrap();
     }
     let unet = dir.path().join("unet.safetensors");
-    tiny_unet(&unet);
+    tiny_unet(&unet, 0.5);
     let (data, run, unet) = (text(&data), text(&dir.path().join("run")), text(&unet));
     let train = ["train", "classify", &data, "--out", &run, "--crop", "lesion", "--unet", &unet, "--steps", "1"];
     let done = nevus(train.into_iter().chain(SMALL));
@@ -216,7 +178,7 @@ fn data_that_is_none_for_a_classifier_is_refused() {
     }
     let dir = tempfile::tempdir().unwrap();
     let made = dir.path().join("made");
-    phantoms(&made, "6");
+    phantoms(&made, "6", "40x56");
     let photo = fs::read_dir(made.join("images")).unwrap().next().unwrap().unwrap().path();
     let run = text(&dir.path().join("run"));
     let tried = |data: &Path| {

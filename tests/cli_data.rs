@@ -1,37 +1,17 @@
 //! `nevus devices`, `nevus data …`, `nevus completions` and `nevus man`, run as a user runs them.
 #![cfg(feature = "cli")]
 
+#[path = "support/cli.rs"]
+mod support;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use assert_cmd::Command;
 use serde_json::Value;
 
-fn nevus<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
-    Command::cargo_bin("nevus").unwrap().args(args).output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap_or_else(|| panic!("ended by a signal: {}", err(output)))
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", out(output), err(output)))
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
+use self::support::{code, err, json, nevus, out, text};
 
 fn phantoms(dir: &Path, more: &[&str]) -> Output {
     let mut args = vec!["data", "phantom", "--count", "6", "--size", "24x32", "--seed", "3", "--out"];
@@ -61,7 +41,7 @@ fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn devices_lists_adapters_or_says_that_there_is_none() {
     let output = nevus(["devices", "--json", "--no-pipeline-cache"]);
-    let listing = json(&output);
+    let listing = json(&output.stdout);
     let adapters = listing["adapters"].as_array().unwrap();
     if adapters.is_empty() {
         assert_eq!(code(&output), 1);
@@ -117,7 +97,7 @@ fn phantoms_overwrite_only_when_told_and_only_their_own() {
     assert_eq!(files(dir.path()).len(), 2);
     let forced = phantoms(dir.path(), &["--force", "--json"]);
     assert_eq!(code(&forced), 0, "{}", err(&forced));
-    assert_eq!(json(&forced)["count"], 6);
+    assert_eq!(json(&forced.stdout)["count"], 6);
     let made = files(dir.path());
     assert_eq!(made.len(), 6 + 6 + 2 + 1);
     assert_eq!(made[Path::new("images/mine.txt")], b"mine");
@@ -165,7 +145,7 @@ fn describe_tells_what_is_there() {
     assert_eq!(code(&phantoms(&data, &[])), 0);
     let output = nevus(["data", "describe", &text(&data), "--json", "--out", &text(&charts)]);
     assert_eq!(code(&output), 0, "{}", err(&output));
-    let seen = json(&output);
+    let seen = json(&output.stdout);
     assert_eq!((&seen["images"], &seen["masks"]), (&6.into(), &6.into()));
     assert_eq!(seen["sizes"][0]["width"], 32);
     let made = files(&charts);
@@ -224,7 +204,7 @@ fn split_keeps_each_lesion_on_one_side() {
     let args = ["data", "split", &data, "--seed", "5", "--fractions", "0.5,0.25,0.25", "--out", &text(&file)];
     let output = nevus(args.iter().chain(&["--json"]));
     assert_eq!(code(&output), 0, "{}", err(&output));
-    let counts = json(&output);
+    let counts = json(&output.stdout);
     assert_eq!(
         ["train", "val", "test"].map(|s| counts["sides"][s]["images"].as_u64().unwrap()).iter().sum::<u64>(),
         30

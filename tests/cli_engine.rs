@@ -1,69 +1,18 @@
 //! The commands that compute: `nevus check`, `segment`, `eval`, `weights` and `bench`, run as a user runs them.
-//! Without an adapter the tests that need one say so and pass.
 #![cfg(feature = "cli")]
+
+#[path = "support/cli.rs"]
+mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Output;
 
-use assert_cmd::Command;
-use nevus::models::{Meta, Precision, UNet, Weights};
+use nevus::models::{Precision, Weights};
 use nevus::plan::avoid;
-use nevus::train::Init;
-use nevus::{Gpu, GpuOptions, Graph, Tensor};
-use serde_json::Value;
+use nevus::{Gpu, GpuOptions, Tensor};
 
-fn nevus<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
-    Command::cargo_bin("nevus").unwrap().args(args).output().unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap_or_else(|| panic!("ended by a signal: {}", err(output)))
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn json(text: &[u8]) -> Value {
-    serde_json::from_slice(text).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(text)))
-}
-
-fn text(path: &Path) -> String {
-    path.to_str().unwrap().to_owned()
-}
-
-/// Whether there is an adapter; says so where there is none.
-fn adapter() -> bool {
-    let found = nevus(["devices"]).status.success();
-    if !found {
-        eprintln!("skipped: `nevus devices` finds no adapter");
-    }
-    found
-}
-
-/// A small U-Net with random weights.
-fn tiny(path: &Path, threshold: f32) {
-    let net = UNet { base: 4, depth: 2, ..UNet::default() };
-    let mut graph = Graph::new();
-    let image = graph.input("image", [1, 3, 32, 32]).unwrap();
-    net.build(&mut graph, image, None).unwrap();
-    let mut weights = Init::default().fill(graph.params()).unwrap();
-    let mut meta = Meta { input_size: Some((32, 32)), threshold: Some(threshold), ..Meta::new() };
-    meta.set_architecture(&net).unwrap();
-    weights.set_meta(&meta);
-    weights.save(path, Precision::F32).unwrap();
-}
-
-fn phantoms(dir: &Path, count: &str) {
-    let made = nevus(["data", "phantom", "--count", count, "--size", "40x56", "--seed", "3", "--out", &text(dir)]);
-    assert_eq!(code(&made), 0, "{}", err(&made));
-}
+use self::support::{adapter, code, err, json, nevus, out, phantoms, refused, text, tiny_unet};
 
 #[test]
 fn check_ends_in_its_counts() {
@@ -134,9 +83,9 @@ fn segment_goes_on_after_a_broken_photograph() {
     let dir = tempfile::tempdir().unwrap();
     let (photos, weights, results) =
         (dir.path().join("photos"), dir.path().join("w.safetensors"), dir.path().join("out"));
-    phantoms(&photos, "2");
+    phantoms(&photos, "2", "40x56");
     fs::write(photos.join("broken.jpg"), b"no photograph").unwrap();
-    tiny(&weights, 0.5);
+    tiny_unet(&weights, 0.5);
     let (photos, weights, target) = (text(&photos), text(&weights), text(&results));
     let done = nevus(["segment", &photos, "--weights", &weights, "--out", &target, "--page", "--json"]);
     assert_eq!(code(&done), 1, "{}", err(&done));
@@ -170,8 +119,8 @@ fn eval_writes_its_flat_object_to_a_file() {
     }
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| text(&dir.path().join(name));
-    phantoms(Path::new(&at("data")), "5");
-    tiny(Path::new(&at("w.safetensors")), 0.25);
+    phantoms(Path::new(&at("data")), "5", "40x56");
+    tiny_unet(Path::new(&at("w.safetensors")), 0.25);
     let base = ["eval", "segment", &at("data"), "--weights", &at("w.safetensors"), "--split", "all", "--batch", "2"];
     let with = |more: &[&str]| nevus(base.iter().copied().chain(more.iter().copied()));
     let done = with(&["--json", &at("f.json"), "--sheet", &at("worst.png")]);
@@ -188,6 +137,37 @@ fn eval_writes_its_flat_object_to_a_file() {
     assert!(err(&auto).contains("chosen on the data"), "{}", err(&auto));
     assert_eq!(json(&auto.stdout)["images"], 3);
     assert_eq!(code(&with(&["--threshold", "1.5"])), 2);
+}
+
+#[test]
+fn eval_leaves_out_what_it_cannot_read_and_says_so() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&dir.path().join(name));
+    phantoms(Path::new(&at("data")), "5", "40x56");
+    tiny_unet(Path::new(&at("w.safetensors")), 0.25);
+    fs::write(at("data/images/ISIC_9000001.jpg"), b"no photograph").unwrap();
+    fs::write(at("data/masks/ISIC_9000003_segmentation.png"), b"no mask").unwrap();
+    let data = at("data");
+    let weights = at("w.safetensors");
+    let base = ["eval", "segment", &data, "--weights", &weights, "--split", "all", "--batch", "2"];
+    let done = nevus(base.into_iter().chain(["--json"]));
+    assert_eq!(code(&done), 1, "{}", err(&done));
+    let report = json(&done.stdout);
+    assert_eq!(report["images"], 3);
+    let mut lost: Vec<&str> = report["unreadable"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    lost.sort_unstable();
+    assert_eq!(lost, ["ISIC_9000001", "ISIC_9000003"]);
+    let said = err(&done);
+    assert!(said.contains("ISIC_9000001.jpg") && said.contains("ISIC_9000003_segmentation.png"), "{said}");
+    let shown = nevus(base);
+    assert!(out(&shown).contains("2 photographs could not be read and are left out"), "{}", out(&shown));
+    for entry in fs::read_dir(at("data/images")).unwrap() {
+        fs::write(entry.unwrap().path(), b"no photograph").unwrap();
+    }
+    refused(&nevus(base), "no photograph of the side all could be read");
 }
 
 #[test]
@@ -209,7 +189,7 @@ fn bench_of_a_tiny_step() {
 fn weights_are_looked_at_converted_and_compared() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| text(&dir.path().join(name));
-    tiny(Path::new(&at("w.safetensors")), 0.5);
+    tiny_unet(Path::new(&at("w.safetensors")), 0.5);
     let done = nevus(["weights", "inspect", &at("w.safetensors")]);
     assert_eq!(code(&done), 0, "{}", err(&done));
     assert!(out(&done).contains("down.0.conv1.weight") && out(&done).contains("nevus.architecture"));

@@ -26,9 +26,8 @@ pub(super) struct ViewArgs {
     /// Which part of a photograph to show, by the data set's masks or, where there is none, a U-Net's
     #[arg(long, value_enum, value_name = "PART")]
     crop: Option<Crop>,
-    /// The crop's margin, as a share of the lesion's longer side
-    #[arg(long, default_value_t = View::MARGIN, value_name = "SHARE")]
-    margin: f32,
+    #[arg(long, value_name = "SHARE", help = format!("The crop's margin, as a share of the lesion's longer side [default: {}]", View::MARGIN))]
+    margin: Option<f32>,
     /// Show the lesion alone, without the skin around it
     #[arg(long, conflicts_with = "crop")]
     no_background: bool,
@@ -38,18 +37,18 @@ pub(super) struct ViewArgs {
 }
 
 impl ViewArgs {
-    /// The view; the whole where no flag says otherwise.
-    pub(super) fn view(&self) -> View {
-        self.given().unwrap_or_default()
-    }
-
-    /// The view that the flags ask for, where one does.
-    pub(super) fn given(&self) -> Option<View> {
-        match self.crop {
-            _ if self.no_background => Some(View::Masked),
-            Some(Crop::Lesion) => Some(View::Crop { margin: self.margin }),
-            Some(Crop::None) => Some(View::Whole),
-            None => None,
+    /// The view that the flags ask for; what they leave open is as in `other`.
+    pub(super) fn over(&self, other: View) -> View {
+        let margin = match other {
+            View::Crop { margin } => margin,
+            View::Whole | View::Masked => View::MARGIN,
+        };
+        let margin = self.margin.unwrap_or(margin);
+        match (self.crop, other) {
+            _ if self.no_background => View::Masked,
+            (Some(Crop::Lesion), _) | (None, View::Crop { .. }) => View::Crop { margin },
+            (Some(Crop::None), _) => View::Whole,
+            (None, other) => other,
         }
     }
 
@@ -57,27 +56,17 @@ impl ViewArgs {
     pub(super) fn unet(&self) -> Option<&std::path::PathBuf> {
         self.unet.as_ref()
     }
-
-    /// Gives a mask from the U-Net to each photograph that needs one and has none; they are kept in the folder `masks`
-    /// of `out`, and taken from there the next time.
-    pub(super) fn complete_masks(
-        &self,
-        labelled: &mut Labelled,
-        out: &Path,
-        gpu: &Gpu,
-        context: &Context,
-    ) -> Result<()> {
-        if self.view().needs_mask() { complete_masks(self.unet.as_ref(), labelled, out, gpu, context) } else { Ok(()) }
-    }
 }
 
-/// As [`ViewArgs::complete_masks`], whatever the view.
+/// Gives a mask from a U-Net to each photograph that has none; they are kept in the folder `masks` of `out`, and taken
+/// from there the next time. A photograph that cannot be read, at this place, is `failed`'s to deal with.
 pub(super) fn complete_masks(
     unet: Option<&std::path::PathBuf>,
     labelled: &mut Labelled,
     out: &Path,
     gpu: &Gpu,
     context: &Context,
+    failed: &mut dyn FnMut(usize, Error) -> Result<()>,
 ) -> Result<()> {
     let without: Vec<usize> = (0..labelled.samples.len()).filter(|&at| labelled.samples[at].mask.is_none()).collect();
     if without.is_empty() {
@@ -95,9 +84,16 @@ pub(super) fn complete_masks(
         // Names with folders in them become names without.
         let file = out.join("masks").join(format!("{}.png", blake3::hash(sample.id.as_bytes()).to_hex()));
         if !file.is_file() {
+            let photo = match read_photo(&sample.image, &DecodeLimits::default()) {
+                Ok(photo) => photo,
+                Err(error) => {
+                    failed(at, error)?;
+                    continue;
+                }
+            };
             let folder = out.join("masks");
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-            write_png_grey(&file, &segmenter.mask(&read_photo(&sample.image, &DecodeLimits::default())?)?)?;
+            write_png_grey(&file, &segmenter.mask(&photo)?)?;
         }
         sample.mask = Some(file);
         bar.inc(1);

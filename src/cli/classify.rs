@@ -80,11 +80,9 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     let weights = Weights::open(&path)?;
     let gpu = context.open_gpu()?;
     let classifier = model::classifier(&gpu, &weights, context)?;
-    let classifier = match args.view.given() {
-        None => classifier,
-        Some(view) => classifier.showing(view),
-    };
-    let segmenter = match classifier.options().view.needs_mask() {
+    let view = args.view.over(classifier.options().view);
+    let classifier = classifier.showing(view);
+    let segmenter = match view.needs_mask() {
         false => None,
         true => {
             let path = model::unet_file(args.view.unet(), context)?;

@@ -95,7 +95,7 @@ fn rows(
 ) -> Result<Vec<Vec<f32>>> {
     let masks = args.out.parent().unwrap_or(Path::new("."));
     if classifier.options().view.needs_mask() {
-        complete_masks(args.unet.as_ref(), &mut labelled, masks, gpu, context)?;
+        complete_masks(args.unet.as_ref(), &mut labelled, masks, gpu, context, &mut |_, error| Err(error))?;
     }
     let bar = context.progress(what, labelled.samples.len() as u64);
     let mut progress = |done: usize| {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Name`] where there is none, with the places that were searched.
 pub fn unet() -> Result<PathBuf> {
-    shipped("unet", "--weights FILE")
+    shipped("unet", "--weights FILE, such as best.safetensors of nevus train segment")
 }
 
 /// The weights of the shipped classifier, looked for in the same places.
@@ -19,7 +19,9 @@ pub fn unet() -> Result<PathBuf> {
 /// # Errors
 /// As [`unet`].
 pub fn classifier() -> Result<PathBuf> {
-    shipped("resnet", "--classifier FILE")
+    let knob =
+        "--weights FILE, or with nevus analyze --classifier FILE, such as best.safetensors of nevus train classify";
+    shipped("resnet", knob)
 }
 
 fn shipped(kind: &str, knob: &str) -> Result<PathBuf> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::data::augment::Picture;
 use crate::data::image::{GrayImage, RgbImage};
-use crate::data::{Classes, Labelled, LoaderOptions, Source, View};
+use crate::data::{Classes, Labelled, LoaderOptions, Source, Unreadable, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
@@ -198,25 +198,58 @@ impl Classifier {
         batch: usize,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<ClassificationMeter> {
+        self.measured(labelled, view, ways, batch, false, progress).map(|(meter, _)| meter)
+    }
+
+    /// As [`Classifier::measure`], but a photograph or mask that cannot be read is left out, and named beside the
+    /// measure of the others.
+    ///
+    /// # Errors
+    /// As [`Classifier::measure`], but for those files.
+    pub fn measure_readable(
+        &self,
+        labelled: &Labelled,
+        view: View,
+        ways: Ways,
+        batch: usize,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<(ClassificationMeter, Vec<Unreadable>)> {
+        self.measured(labelled, view, ways, batch, true, progress)
+    }
+
+    fn measured(
+        &self,
+        labelled: &Labelled,
+        view: View,
+        ways: Ways,
+        batch: usize,
+        skip_unreadable: bool,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<(ClassificationMeter, Vec<Unreadable>)> {
         let [height, width] = self.options.size;
         let batch = batch.min(labelled.samples.len()).max(1);
         let options = LoaderOptions::evaluation(height, width, batch);
-        let options = LoaderOptions { need_masks: false, cache_bytes: 0, view, ..options };
+        let options = LoaderOptions { need_masks: false, cache_bytes: 0, skip_unreadable, view, ..options };
         let source = Source::labelled(unmasked(labelled, view), options)?;
         let mut meter = ClassificationMeter::new(self.options.classes.clone());
+        let mut unreadable = Vec::new();
         for loaded in source.epoch(0, 0)? {
             let loaded = loaded?;
+            unreadable.extend(loaded.unreadable);
+            if loaded.indices.is_empty() {
+                continue;
+            }
             let logits = self.logits_of_ways(&loaded.images, ways)?;
             for ((&index, &label), logits) in loaded.indices.iter().zip(&loaded.classes).zip(logits) {
                 let sample = &labelled.samples[index];
                 let lesion = sample.lesion.clone().unwrap_or_else(|| sample.id.clone());
                 meter.add(Predicted { name: sample.id.clone(), lesion, label, logits })?;
             }
-            if !progress(meter.images().len()) {
+            if !progress(meter.images().len() + unreadable.len()) {
                 return Err(Error::Cancelled);
             }
         }
-        Ok(meter)
+        Ok((meter, unreadable))
     }
 }
 

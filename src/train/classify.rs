@@ -21,7 +21,7 @@ use crate::tensor::Tensor;
 use super::classifier::{ClassifierOptions, unmasked};
 use super::find_lr::{self, LrFound, LrPoint, LrRange};
 use super::mixup;
-use super::session::{Engine, Place, Session, Settings, Task, thinned};
+use super::session::{Engine, Place, Session, Settings, Task, refuse_lost_start, thinned};
 use super::step::{Normalisation, Optimizer, Step, StepGraph, ema_slab};
 use super::{ClassificationScores, Classifier, Goal, Init, Schedule, StageRates, Ways};
 
@@ -105,11 +105,20 @@ pub struct ClassifyConfig {
     pub seed: u64,
     /// Digest of the weights the run started from; `None` for a fresh fill.
     pub init: Option<String>,
+    /// The name of their file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<String>,
+    /// Whether photographs without a label are left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_unlabelled: bool,
+    /// The licence that weights made by the run carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
 }
 
 /// The keys of a [`ClassifyConfig`] that may change when a run is resumed: a longer run's cosine goes
-/// on towards its new end.
-pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total"];
+/// on towards its new end. The last three change no bit: the digest of the start is what counts, and the data's.
+pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total", "started_from", "skip_unlabelled", "license"];
 
 /// The columns of `metrics.csv` after the epoch.
 pub const COLUMNS: &[&str] = &[
@@ -136,8 +145,6 @@ pub struct ClassifySplits {
     pub val: Labelled,
     /// What the weights' metadata say of the data and of the start.
     pub description: String,
-    /// The licence that weights made from the data carry.
-    pub licence: String,
 }
 
 impl ClassifySplits {
@@ -360,6 +367,7 @@ impl<'a> ClassifyRun<'a> {
         let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
         let mut loaded = None;
         let session = Session::open(gpu, place, engine, task, |engine| {
+            refuse_lost_start(config.init.as_deref(), init)?;
             loaded = config.fill(engine, init)?;
             Ok(())
         })?;
@@ -438,7 +446,7 @@ impl Task for Classification<'_> {
         meta.classes = Some(self.config.classes.clone());
         meta.view = Some(serde_json::to_value(self.config.view).map_err(|error| wrong(error.to_string()))?);
         meta.training_data = Some(self.splits.description.clone());
-        meta.license = Some(self.splits.licence.clone());
+        meta.license = self.config.license.clone();
         if let Some(Validated { scores, loss, .. }) = val {
             meta.temperature = Some(scores.temperature);
             let mut metrics = BTreeMap::from([

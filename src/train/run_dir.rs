@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::checkpoint::{BEST, LAST, STATE};
@@ -38,6 +39,16 @@ impl RunDir {
         Ok(dir)
     }
 
+    /// The configuration of the run in `path`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where there is no run, or its configuration is of another kind.
+    pub fn config<C: DeserializeOwned>(path: impl AsRef<Path>) -> Result<C> {
+        let path = path.as_ref();
+        let file = path.join(CONFIG);
+        serde_json::from_str(&read(path)?).map_err(|e| Error::data(&file, format!("is not of such a run: {e}")))
+    }
+
     /// Goes on with the run in `path`. `config` must equal its `config.json` but for the keys `free` (`schedule.decay.total`
     /// by path), whose new values are written there. What a killed run left unfinished is removed.
     ///
@@ -46,11 +57,8 @@ impl RunDir {
     pub fn resume<C: Serialize>(path: impl AsRef<Path>, config: &C, free: &[&str]) -> Result<Self> {
         let path = path.as_ref();
         let file = path.join(CONFIG);
-        if !file.is_file() {
-            return Err(Error::data(path, format!("holds no run to go on with: it has no {CONFIG}")));
-        }
-        let text = std::fs::read_to_string(&file).map_err(Error::io(&file))?;
-        let known: Value = serde_json::from_str(&text).map_err(|e| Error::data(&file, format!("is damaged: {e}")))?;
+        let known: Value =
+            serde_json::from_str(&read(path)?).map_err(|e| Error::data(&file, format!("is damaged: {e}")))?;
         let wanted = value(config, &file)?;
         let mut found = Vec::new();
         differences("", &known, &wanted, &mut found);
@@ -58,7 +66,9 @@ impl RunDir {
         let refused: Vec<String> =
             found.iter().filter(|(key, _)| !is_free(key)).map(|(_, text)| text.clone()).collect();
         if !refused.is_empty() {
-            let message = format!("the run to go on with has another configuration: {}", refused.join("; "));
+            let hint = "a flag that is left out keeps the run's value";
+            let refused = refused.join("; ");
+            let message = format!("the run to go on with has another configuration: {refused} (hint: {hint})");
             return Err(Error::data(&file, message));
         }
         let dir = Self { path: path.to_path_buf() };
@@ -107,6 +117,15 @@ impl RunDir {
     }
 }
 
+/// The text of a run's `config.json`.
+fn read(path: &Path) -> Result<String> {
+    let file = path.join(CONFIG);
+    if !file.is_file() {
+        return Err(Error::data(path, format!("holds no run to go on with: it has no {CONFIG}")));
+    }
+    std::fs::read_to_string(&file).map_err(Error::io(&file))
+}
+
 /// A hash of a configuration, but for the keys `free`, by path: what a checkpoint keeps of it.
 ///
 /// # Errors
@@ -147,18 +166,19 @@ fn differences(at: &str, known: &Value, wanted: &Value, found: &mut Vec<(String,
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
 
-    #[derive(Serialize)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Config {
         lr: f32,
         epochs: u64,
         augment: Augment,
     }
 
-    #[derive(Serialize)]
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Augment {
         hair: f32,
     }
@@ -185,13 +205,17 @@ mod tests {
     fn goes_on_with_the_same_configuration_only() {
         let dir = tempfile::tempdir().unwrap();
         assert!(RunDir::resume(dir.path(), &CONFIGURED, &[]).unwrap_err().to_string().contains("no run to go on"));
+        assert!(RunDir::config::<Config>(dir.path()).unwrap_err().to_string().contains("no run to go on"));
         let run = RunDir::create(dir.path(), &CONFIGURED).unwrap();
         std::fs::write(run.file(".nevus-x1y2"), "half").unwrap();
         assert_eq!(RunDir::resume(dir.path(), &CONFIGURED, &[]).unwrap(), run);
+        assert_eq!(RunDir::config::<Config>(dir.path()).unwrap(), CONFIGURED);
+        let message = RunDir::config::<Augment>(dir.path()).unwrap_err().to_string();
+        assert!(message.contains("config.json: is not of such a run"), "{message}");
         assert!(!run.file(".nevus-x1y2").exists());
         let longer = Config { epochs: 9, ..CONFIGURED };
         let message = RunDir::resume(dir.path(), &longer, &[]).unwrap_err().to_string();
-        assert!(message.ends_with("another configuration: epochs is 8 in the run, 9 now"), "{message}");
+        assert!(message.contains("another configuration: epochs is 8 in the run, 9 now (hint: "), "{message}");
         RunDir::resume(dir.path(), &longer, &["epochs"]).unwrap();
         assert!(std::fs::read_to_string(run.file(CONFIG)).unwrap().contains("\"epochs\": 9"));
         let hairy = Config { augment: Augment { hair: 0.2 }, ..CONFIGURED };

@@ -13,7 +13,7 @@ use crate::models::weights::{Meta, Weights};
 use crate::plan::PlanOptions;
 use crate::tensor::Tensor;
 
-use super::session::{Engine, Place, Session, Settings, Task, thinned};
+use super::session::{Engine, Place, Session, Settings, Task, refuse_lost_start, thinned};
 use super::step::{Loss, Normalisation, Optimizer, StepOptions, ema_slab};
 use super::validate::validate;
 use super::{Goal, Init, Schedule, SegmentationScores, Segmenter};
@@ -56,11 +56,14 @@ pub struct SegmentConfig {
     pub seed: u64,
     /// Digest of the weights the run started from; `None` for a fresh fill.
     pub init: Option<String>,
+    /// The licence that weights made by the run carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
 }
 
 /// The keys of a [`SegmentConfig`] that may change when a run is resumed: a longer run's cosine goes
-/// on towards its new end.
-pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total"];
+/// on towards its new end, and a licence changes no bit of the parameters.
+pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total", "license"];
 
 /// What a run reads.
 #[derive(Debug, Clone)]
@@ -71,8 +74,6 @@ pub struct Splits {
     pub val: Vec<Sample>,
     /// What the weights' metadata say of the data.
     pub description: String,
-    /// The licence that weights made from the data carry.
-    pub licence: String,
 }
 
 impl Splits {
@@ -168,6 +169,7 @@ impl<'a> SegmentRun<'a> {
         let task = Segmentation { config, splits, averaged };
         let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
         let fill = |engine: &Engine| {
+            refuse_lost_start(config.init.as_deref(), init)?;
             let fresh = Init { seed: config.seed, ..Init::default() }.fill(engine.param_infos())?;
             for entry in engine.params.table().entries() {
                 let given = init.and_then(|weights| weights.get(&entry.name));
@@ -231,7 +233,7 @@ impl Task for Segmentation<'_> {
         meta.classes = Some(vec!["lesion".into()]);
         meta.training_data = Some(self.splits.description.clone());
         meta.metrics = scores.map(|scores| BTreeMap::from([("val_mean_iou".to_owned(), scores.mean_iou)]));
-        meta.license = Some(self.splits.licence.clone());
+        meta.license = self.config.license.clone();
         Ok(meta)
     }
 }

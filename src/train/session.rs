@@ -448,6 +448,17 @@ impl<'a, T: Task> Session<'a, T> {
     }
 }
 
+/// Refuses to fill a run that started from weights without them: it is gone on with before its first checkpoint.
+pub(super) fn refuse_lost_start(digest: Option<&str>, init: Option<&Weights>) -> Result<()> {
+    match (digest, init) {
+        (Some(_), None) => {
+            let message = "the run has no checkpoint yet, so the weights it starts from are needed (hint: --init FILE)";
+            Err(Error::parameter("train", message))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn slab_name(slab: &Slab) -> String {
     match slab {
         Slab::Weights => "weights".into(),

@@ -1,5 +1,7 @@
 //! `nevus eval classify`.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +10,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::{Side, WORST, short, side};
+use super::{LeftOut, Side, WORST, short, side};
 use crate::cli::classes::{ViewArgs, complete_masks};
 use crate::cli::table::table;
 use crate::cli::{Context, model};
@@ -117,6 +119,8 @@ struct Report {
     split: &'static str,
     view: View,
     ways: usize,
+    /// Photographs that could not be read, or whose mask could not, and were left out; also those of val.
+    unreadable: LeftOut,
     /// The threshold for the wanted recall of melanomas, and what it gives.
     #[serde(skip_serializing_if = "Option::is_none")]
     melanoma_threshold: Option<Threshold>,
@@ -156,6 +160,7 @@ struct Work<'a> {
     context: &'a Context,
     gpu: &'a Gpu,
     bootstrap: Option<Bootstrap>,
+    unreadable: RefCell<LeftOut>,
 }
 
 pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
@@ -176,8 +181,8 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     labelled_side.indices.truncate(limit);
     let mut val = labelled(dataset.side(Split::Val))?;
     let bootstrap = (args.resamples > 0).then(|| Bootstrap { resamples: args.resamples, ..Bootstrap::default() });
-    let work = Work { args, context, gpu: &gpu, bootstrap };
-    let view = args.view.given().unwrap_or(classifier.options().view);
+    let work = Work { args, context, gpu: &gpu, bootstrap, unreadable: RefCell::default() };
+    let view = args.view.over(classifier.options().view);
     // Outlines that the U-Net has to make are kept until the end of this run only.
     let made = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
     work.outline(&mut labelled_side, view, made.path())?;
@@ -189,7 +194,7 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
             return Err(Error::data(&args.data, format!("has no val to fit a temperature on (hint: {hint})")));
         }
         work.outline(&mut val, view, made.path())?;
-        let meter = work.measure(&classifier, &val, view)?;
+        let meter = work.measure(&classifier, &mut val, view)?;
         if args.calibrate {
             temperature = meter.fit_temperature()?;
             keep_temperature(&mut weights, &path, temperature)?;
@@ -197,12 +202,15 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         }
         on_val = Some(meter);
     }
+    // Before the rest: it also finds the masks that cannot be read, and all is measured on the same photographs.
+    let compared = match args.compare {
+        true => work.compare(&mut labelled_side, (&classifier, &path), made.path())?,
+        false => Vec::new(),
+    };
     let start = Instant::now();
-    let meter = work.measure(&classifier, &labelled_side, view)?;
+    let meter = work.measure(&classifier, &mut labelled_side, view)?;
     let seconds = start.elapsed().as_secs_f64();
     let scores = meter.scores(temperature, work.bootstrap.as_ref())?;
-    let compared =
-        if args.compare { work.compare(&labelled_side, (&classifier, &path), made.path())? } else { Vec::new() };
     let melanoma_threshold = args
         .melanoma_recall
         .map(|wanted| threshold(f64::from(wanted), on_val.as_ref(), (&meter, split), temperature))
@@ -215,6 +223,7 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         split,
         view,
         ways: args.tta.0.flips().len(),
+        unreadable: work.unreadable.take(),
         melanoma_threshold,
         compared,
     };
@@ -223,30 +232,56 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         write_atomic(file, |out| out.write_all(html.as_bytes()).map_err(Error::io(file)))?;
     }
     context.print_or_write(|| text(&report), &report)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(report.unreadable.exit_code())
 }
 
 impl Work<'_> {
     fn outline(&self, labelled: &mut Labelled, view: View, folder: &Path) -> Result<()> {
-        match view.needs_mask() || self.args.compare {
-            true => complete_masks(self.args.view.unet(), labelled, folder, self.gpu, self.context),
-            false => Ok(()),
+        if !(view.needs_mask() || self.args.compare) {
+            return Ok(());
+        }
+        let mut lost = Vec::new();
+        let mut failed = |at: usize, error: Error| {
+            lost.push((at, error.to_string()));
+            Ok(())
+        };
+        complete_masks(self.args.view.unet(), labelled, folder, self.gpu, self.context, &mut failed)?;
+        self.leave_out(labelled, lost.iter().map(|(at, reason)| (*at, reason.as_str())));
+        Ok(())
+    }
+
+    /// Takes out the photographs at these places, and says why.
+    fn leave_out<'a>(&self, labelled: &mut Labelled, lost: impl Iterator<Item = (usize, &'a str)>) {
+        let mut places = BTreeSet::new();
+        for (at, reason) in lost {
+            self.unreadable.borrow_mut().add(self.context, &labelled.samples[at].id, reason);
+            places.insert(at);
+        }
+        if !places.is_empty() {
+            *labelled = labelled.without(&places);
         }
     }
 
-    fn measure(&self, classifier: &Classifier, labelled: &Labelled, view: View) -> Result<ClassificationMeter> {
+    /// Measures the photographs that can be read, and takes out the others.
+    fn measure(&self, classifier: &Classifier, labelled: &mut Labelled, view: View) -> Result<ClassificationMeter> {
+        let none = || Error::data(&self.args.data, "none of the photographs could be read");
+        if labelled.samples.is_empty() {
+            return Err(none());
+        }
         let bar = self.context.progress("photographs", labelled.samples.len() as u64);
         let batch = usize::from(self.args.batch);
-        let measured = classifier.measure(labelled, view, self.args.tta.0, batch, &mut |done| {
+        let measured = classifier.measure_readable(labelled, view, self.args.tta.0, batch, &mut |done| {
             bar.set_position(done as u64);
             !self.context.cancelled()
         });
         bar.finish_and_clear();
-        measured
+        let (meter, lost) = measured?;
+        self.leave_out(labelled, lost.iter().map(|lost| (lost.index, lost.reason.as_str())));
+        if meter.images().is_empty() { Err(none()) } else { Ok(meter) }
     }
 
     /// The three views, each with the weights that are given for it.
-    fn compare(&self, labelled: &Labelled, own: (&Classifier, &Path), folder: &Path) -> Result<Vec<Compared>> {
+    fn compare(&self, labelled: &mut Labelled, own: (&Classifier, &Path), folder: &Path) -> Result<Vec<Compared>> {
         let margin = match own.0.options().view {
             View::Crop { margin } => margin,
             _ => View::MARGIN,
@@ -256,10 +291,10 @@ impl Work<'_> {
             (View::Crop { margin }, self.args.crop_weights.as_ref()),
             (View::Masked, self.args.masked_weights.as_ref()),
         ];
-        let mut labelled = labelled.clone();
-        self.outline(&mut labelled, View::Masked, folder)?;
+        self.outline(labelled, View::Masked, folder)?;
         let mut compared = Vec::with_capacity(views.len());
-        for (view, weights) in views {
+        // The last ones first: they need the masks, and what cannot be read is then left out of all.
+        for (view, weights) in views.into_iter().rev() {
             let loaded = weights.map(Weights::open).transpose()?;
             let other = loaded.map(|weights| model::classifier(self.gpu, &weights, self.context)).transpose()?;
             if let Some(other) = other.as_ref().filter(|other| other.classes() != own.0.classes()) {
@@ -268,11 +303,12 @@ impl Work<'_> {
                 return Err(Error::weights(path, format!("tells apart {got}, expected {expected}")));
             }
             let classifier = other.as_ref().unwrap_or(own.0);
-            let meter = self.measure(classifier, &labelled, view)?;
+            let meter = self.measure(classifier, labelled, view)?;
             let scores = meter.scores(classifier.options().temperature, self.bootstrap.as_ref())?;
             let weights = weights.map_or(own.1, PathBuf::as_path).to_path_buf();
             compared.push(Compared { name: view.name().into(), weights, scores });
         }
+        compared.reverse();
         Ok(compared)
     }
 }
@@ -410,6 +446,7 @@ fn text(report: &Report) -> String {
             table(&["surest mistakes", "is", "taken for", "probability"], &rows, &[3]).trim_end()
         );
     }
+    text += &report.unreadable.line();
     let _ = writeln!(text, "\n{:.1} s on {}", report.seconds, report.device);
     text
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
+use serde::Serialize;
 
 pub(super) use self::classify::{Way, ways};
 use super::Context;
@@ -56,6 +57,32 @@ fn side(dataset: &Dataset, wanted: Option<Side>) -> Result<(&'static str, Vec<Sa
         return Err(Error::data(&dataset.root, format!("no photograph is on the side {name} (hint: {hint})")));
     }
     Ok((split.name(), samples))
+}
+
+/// The photographs that could not be read, by name: they are left out, and the command ends with 1.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+struct LeftOut(Vec<String>);
+
+impl LeftOut {
+    /// Says that a photograph is left out, and keeps its name.
+    fn add(&mut self, context: &Context, id: &str, reason: &str) {
+        context.say(format!("error: {id} is left out: {reason}"));
+        self.0.push(id.to_owned());
+    }
+
+    /// A line that names them; empty where there is none.
+    fn line(&self) -> String {
+        match self.0.len() {
+            0 => String::new(),
+            1 => format!("\n1 photograph could not be read and is left out: {}\n", self.0[0]),
+            many => format!("\n{many} photographs could not be read and are left out: {}\n", self.0.join(", ")),
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        if self.0.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
 }
 
 /// A sample's name without its folders.

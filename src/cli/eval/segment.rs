@@ -9,7 +9,7 @@ use clap::Args;
 use image::{GrayImage, Luma};
 use serde::Serialize;
 
-use super::{Side, WORST, short, side};
+use super::{LeftOut, Side, WORST, short, side};
 use crate::cli::table::table;
 use crate::cli::{Context, model};
 use crate::data::measure::tidy;
@@ -82,6 +82,8 @@ struct Report {
     split: &'static str,
     /// Photographs of this side that have no mask and were left out.
     without_mask: usize,
+    /// Photographs that could not be read, or whose mask could not, and were left out.
+    unreadable: LeftOut,
 }
 
 pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
@@ -103,14 +105,19 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let segmenter = model::segmenter(&gpu, &path, &weights, context)?;
     let start = Instant::now();
     let batch = usize::from(args.batch);
-    let (raw, tidied) = match args.threshold {
+    let mut unreadable = LeftOut::default();
+    let none = || Error::data(&args.data, format!("no photograph of the side {split} could be read"));
+    let threshold = match args.threshold {
         Some(Threshold::Auto) => {
-            let best = measure(&segmenter, &samples, batch, None, context)?.0;
-            measure(&segmenter, &samples, batch, Some(best.threshold), context)?
+            let best = measure(&segmenter, &samples, batch, None, &mut unreadable, context)?;
+            best.ok_or_else(none)?.0.threshold
         }
-        Some(Threshold::At(threshold)) => measure(&segmenter, &samples, batch, Some(threshold), context)?,
-        None => measure(&segmenter, &samples, batch, Some(segmenter.threshold()), context)?,
+        Some(Threshold::At(threshold)) => threshold,
+        None => segmenter.threshold(),
     };
+    samples.retain(|sample| !unreadable.0.contains(&sample.id));
+    let scores = measure(&segmenter, &samples, batch, Some(threshold), &mut unreadable, context)?;
+    let (raw, tidied) = scores.ok_or_else(none)?;
     let seconds = start.elapsed().as_secs_f64();
     let (raw_mean_iou, raw_dice) = (raw.mean_iou, raw.dice);
     let scores = if args.raw { raw } else { tidied };
@@ -124,21 +131,33 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
         write_png(file, &sheet(&segmenter, &samples, &scores, args.raw, context)?.finish())?;
     }
     let device = gpu.caps().describe();
-    let report =
-        Report { scores, raw: args.raw, raw_mean_iou, raw_dice, seconds, device, weights: path, split, without_mask };
+    let report = Report {
+        scores,
+        raw: args.raw,
+        raw_mean_iou,
+        raw_dice,
+        seconds,
+        device,
+        weights: path,
+        split,
+        without_mask,
+        unreadable,
+    };
     context.print_or_write(|| text(&report), &report)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(report.unreadable.exit_code())
 }
 
-/// The scores at `threshold`, or else at the best of a hundred: of the pixels as they are, and of tidied masks. Without
-/// a `threshold` no mask is tidied, and both are the first.
+/// The scores of the photographs that can be read, at `threshold` or else at the best of a hundred: of the pixels as they
+/// are, and of tidied masks. Without a `threshold` no mask is tidied, and both are the first; nothing where none can be
+/// read.
 fn measure(
     segmenter: &Segmenter,
     samples: &[Sample],
     batch: usize,
     threshold: Option<f32>,
+    left_out: &mut LeftOut,
     context: &Context,
-) -> Result<(SegmentationScores, SegmentationScores)> {
+) -> Result<Option<(SegmentationScores, SegmentationScores)>> {
     let mut meter = match threshold {
         Some(threshold) => SegmentationMeter::new(&[threshold])?,
         None => SegmentationMeter::percents(),
@@ -150,10 +169,17 @@ fn measure(
     // Masks are read here, at their own size.
     let photos = samples.iter().map(|sample| Sample { mask: None, ..sample.clone() }).collect();
     let options = LoaderOptions::evaluation(height, width, batch.min(samples.len()));
-    let options = LoaderOptions { need_masks: false, cache_bytes: 0, ..options };
+    let options = LoaderOptions { need_masks: false, cache_bytes: 0, skip_unreadable: true, ..options };
     let bar = context.progress("photographs", samples.len() as u64);
     for batch in Source::new(photos, options)?.epoch(0, 0)? {
         let batch = batch?;
+        for lost in &batch.unreadable {
+            bar.suspend(|| left_out.add(context, &lost.id, &lost.reason));
+            bar.inc(1);
+        }
+        if batch.indices.is_empty() {
+            continue;
+        }
         let logits = segmenter.logits(&batch.images)?;
         for (&index, plane) in batch.indices.iter().zip(logits.data().chunks_exact(height * width)) {
             if context.cancelled() {
@@ -161,7 +187,14 @@ fn measure(
             }
             let sample = &samples[index];
             let Some(file) = &sample.mask else { continue };
-            let mask = read_mask(file, &limits)?;
+            let mask = match read_mask(file, &limits) {
+                Ok(mask) => mask,
+                Err(error) => {
+                    bar.suspend(|| left_out.add(context, &sample.id, &error.to_string()));
+                    bar.inc(1);
+                    continue;
+                }
+            };
             let logits = Tensor::new([1, 1, height, width], plane.to_vec())?;
             let logits = resize_maps(&logits, mask.height() as usize, mask.width() as usize)?;
             let reference = || mask.as_raw().iter().map(|&value| value >= 128);
@@ -176,10 +209,13 @@ fn measure(
         }
     }
     bar.finish_and_clear();
+    if meter.images() == 0 {
+        return Ok(None);
+    }
     let raw = meter.best()?;
     match threshold {
-        Some(threshold) => Ok((raw, SegmentationScores { threshold, ..tidied.best()? })),
-        None => Ok((raw.clone(), raw)),
+        Some(threshold) => Ok(Some((raw, SegmentationScores { threshold, ..tidied.best()? }))),
+        None => Ok(Some((raw.clone(), raw))),
     }
 }
 
@@ -240,6 +276,7 @@ fn text(report: &Report) -> String {
         |image: &&ImageScores| vec![image.name.clone(), format!("{:.4}", image.iou), format!("{:.4}", image.dice)];
     let rows: Vec<_> = scores.worst(WORST).iter().map(row).collect();
     let _ = writeln!(text, "\n{}", table(&["worst", "IoU", "Dice"], &rows, &[1, 2]).trim_end());
+    text += &report.unreadable.line();
     let _ = writeln!(text, "\n{:.1} s on {}", report.seconds, report.device);
     text
 }

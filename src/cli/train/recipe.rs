@@ -8,7 +8,13 @@ use crate::error::{Error, Result};
 use crate::models::Weights;
 use crate::report::document::Cell;
 use crate::report::{Document, LineChart, Series, line_chart};
-use crate::train::{Decay, MetricsTable, Row};
+use crate::train::step::Optimizer;
+use crate::train::{Decay, MetricsTable, Row, Schedule};
+
+/// SGD's momentum where nothing says otherwise.
+pub(super) const MOMENTUM: f32 = 0.9;
+/// The licence of weights where nothing says otherwise.
+pub(super) const LICENSE: &str = "as the training data's";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OptimizerArg {
@@ -25,13 +31,58 @@ pub(super) enum ScheduleArg {
 
 impl ScheduleArg {
     /// The decay of a run of so many steps.
-    pub(super) fn decay(self, total: u64) -> Decay {
+    fn decay(self, total: u64) -> Decay {
         match self {
             Self::Constant => Decay::Constant,
             Self::Step => Decay::Step { every: (total / 3).max(1), factor: 0.1 },
             Self::Cosine => Decay::Cosine { total, end: 0.0 },
         }
     }
+}
+
+/// How gradients become updates: what no flag says stays as in `base`.
+pub(super) fn optimizer(
+    base: Optimizer,
+    kind: Option<OptimizerArg>,
+    momentum: Option<f32>,
+    weight_decay: Option<f32>,
+) -> Optimizer {
+    let (known, old) = match base {
+        Optimizer::Sgd { momentum, weight_decay } => (momentum, weight_decay),
+        Optimizer::Adamw { weight_decay } => (MOMENTUM, weight_decay),
+    };
+    let (momentum, weight_decay) = (momentum.unwrap_or(known), weight_decay.unwrap_or(old));
+    match (kind, base) {
+        (Some(OptimizerArg::Sgd), _) | (None, Optimizer::Sgd { .. }) => Optimizer::Sgd { momentum, weight_decay },
+        (Some(OptimizerArg::Adamw), _) | (None, Optimizer::Adamw { .. }) => Optimizer::Adamw { weight_decay },
+    }
+}
+
+/// The learning rates: what no flag says stays as in `base`. `total` is the run's length in steps where it is to be set
+/// anew.
+pub(super) fn schedule(
+    base: Schedule,
+    kind: Option<ScheduleArg>,
+    lr: Option<f32>,
+    warmup: u64,
+    total: Option<u64>,
+) -> Schedule {
+    let decay = match (kind, base.decay, total) {
+        (Some(kind), _, Some(total)) => kind.decay(total),
+        (None, Decay::Cosine { end, .. }, Some(total)) => Decay::Cosine { total, end },
+        (_, decay, _) => decay,
+    };
+    Schedule { base: lr.unwrap_or(base.base), warmup, decay }
+}
+
+/// Steps of a run; at least one more than the warm-up has.
+pub(super) fn length(samples: usize, batch: usize, epochs: u64, warmup: u64) -> u64 {
+    steps_per_epoch(samples, batch).saturating_mul(epochs).max(warmup.saturating_add(1))
+}
+
+/// Steps of an epoch, at least 1.
+pub(super) fn steps_per_epoch(samples: usize, batch: usize) -> u64 {
+    (samples / batch.max(1)).max(1) as u64
 }
 
 /// A digest of the file that weights came from.

@@ -7,16 +7,16 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::progress::{Progress, highest, how};
-use super::recipe::{Chart, OptimizerArg, ScheduleArg, digest, leave};
+use super::recipe::{Chart, LICENSE, OptimizerArg, ScheduleArg, digest, leave, length, optimizer, schedule};
 use crate::cli::{Context, SizeArg};
 use crate::data::{Augment, Dataset, Sample, Split};
 use crate::error::Result;
 use crate::models::UNet;
 use crate::models::weights::Weights;
 use crate::plan::PlanOptions;
-use crate::train::Schedule;
 use crate::train::segment::{Event, SegmentConfig, SegmentRun, Splits, Validated};
 use crate::train::step::{Loss, Normalisation, Optimizer};
+use crate::train::{RunDir, Schedule};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LossArg {
@@ -33,7 +33,7 @@ enum AugmentArg {
     None,
 }
 
-/// The defaults train well on HAM10000.
+/// The defaults train well on HAM10000. With --resume the run's own values stand in their place.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SegmentArgs {
     /// The data: a HAM10000 folder, or images/ and masks/
@@ -41,78 +41,147 @@ pub(in crate::cli) struct SegmentArgs {
     /// The run's folder: configuration, metrics, weights, checkpoint
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
-    /// Go on with the run in --out
+    /// Go on with the run in --out; no other flag is needed, and only some may say something new: --epochs, --patience,
+    /// --license
     #[arg(long)]
     resume: bool,
     /// Weights to start from; what they lack, or have in another shape, keeps its fresh fill
-    #[arg(long, value_name = "WEIGHTS", conflicts_with = "resume")]
+    #[arg(long, value_name = "WEIGHTS")]
     init: Option<PathBuf>,
-    /// Most epochs
-    #[arg(long, default_value_t = 30)]
-    epochs: u64,
+    /// Most epochs [default: 30]
+    #[arg(long)]
+    epochs: Option<u64>,
     /// End, with a checkpoint, after this many optimizer steps
     #[arg(long)]
     steps: Option<u64>,
-    /// Samples of one step
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=4096))]
-    batch: u64,
-    /// Parts a batch is run in, one after the other, to save memory
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=4096))]
-    micro_batch: u64,
-    /// The network's input
-    #[arg(long, default_value = "144x192")]
-    size: SizeArg,
-    /// Channels of the first level
-    #[arg(long, default_value_t = 16)]
-    base: usize,
-    /// Levels above the bottom
-    #[arg(long, default_value_t = 4)]
-    depth: usize,
-    /// Probability of dropping an activation between the two convolutions of a block
-    #[arg(long, default_value_t = 0.0)]
-    dropout: f32,
-    /// What is minimised
-    #[arg(long, value_enum, default_value_t = LossArg::BceDice)]
-    loss: LossArg,
-    /// How gradients become updates
-    #[arg(long, value_enum, default_value_t = OptimizerArg::Adamw)]
-    optimizer: OptimizerArg,
-    /// Learning rate
-    #[arg(long, default_value_t = 1e-3)]
-    lr: f32,
-    /// How the learning rate goes on after the warm-up
-    #[arg(long, value_enum, default_value_t = ScheduleArg::Cosine)]
-    schedule: ScheduleArg,
-    /// Steps of the warm-up
-    #[arg(long, default_value_t = 200)]
-    warmup: u64,
-    /// Weight decay
-    #[arg(long, default_value_t = 0.01)]
-    weight_decay: f32,
-    /// SGD's momentum
-    #[arg(long, default_value_t = 0.9)]
-    momentum: f32,
-    /// Norm that the gradient is clipped to; 0 for no clipping
-    #[arg(long, default_value_t = 1.0)]
-    clip: f32,
-    /// Share of the averaged weights that a step keeps
-    #[arg(long, default_value_t = 0.998)]
-    ema: f32,
-    /// What happens to the images
-    #[arg(long, value_enum, default_value_t = AugmentArg::Strong)]
-    augment: AugmentArg,
-    /// Epochs without a better IoU on val after which the run ends; 0 for never
-    #[arg(long, default_value_t = 10)]
-    patience: u64,
+    /// Samples of one step [default: 8]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    batch: Option<u64>,
+    /// Parts a batch is run in, one after the other, to save memory [default: 1]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    micro_batch: Option<u64>,
+    /// The network's input [default: 144x192]
+    #[arg(long)]
+    size: Option<SizeArg>,
+    /// Channels of the first level [default: 16]
+    #[arg(long)]
+    base: Option<usize>,
+    /// Levels above the bottom [default: 4]
+    #[arg(long)]
+    depth: Option<usize>,
+    /// Probability of dropping an activation between the two convolutions of a block [default: 0]
+    #[arg(long)]
+    dropout: Option<f32>,
+    /// What is minimised [default: bce-dice]
+    #[arg(long, value_enum)]
+    loss: Option<LossArg>,
+    /// How gradients become updates [default: adamw]
+    #[arg(long, value_enum)]
+    optimizer: Option<OptimizerArg>,
+    /// Learning rate [default: 0.001]
+    #[arg(long)]
+    lr: Option<f32>,
+    /// How the learning rate goes on after the warm-up [default: cosine]
+    #[arg(long, value_enum)]
+    schedule: Option<ScheduleArg>,
+    /// Steps of the warm-up [default: 200]
+    #[arg(long)]
+    warmup: Option<u64>,
+    /// Weight decay [default: 0.01]
+    #[arg(long)]
+    weight_decay: Option<f32>,
+    /// SGD's momentum [default: 0.9]
+    #[arg(long)]
+    momentum: Option<f32>,
+    /// Norm that the gradient is clipped to; 0 for no clipping [default: 1]
+    #[arg(long)]
+    clip: Option<f32>,
+    /// Share of the averaged weights that a step keeps [default: 0.998]
+    #[arg(long)]
+    ema: Option<f32>,
+    /// What happens to the images [default: strong]
+    #[arg(long, value_enum)]
+    augment: Option<AugmentArg>,
+    /// Epochs without a better IoU on val after which the run ends; 0 for never [default: 10]
+    #[arg(long)]
+    patience: Option<u64>,
     /// Measure an epoch on at most this many images of val
     #[arg(long)]
     val_limit: Option<usize>,
-    /// Keys everything that is drawn
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Licence of weights made from this data, for their metadata
-    #[arg(long, default_value = "as the training data's")]
-    license: String,
+    /// Keys everything that is drawn [default: 1]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Licence of weights made from this data, for their metadata [default: as the training data's]
+    #[arg(long)]
+    license: Option<String>,
+}
+
+/// What a new run is where no flag says otherwise.
+fn defaults() -> SegmentConfig {
+    SegmentConfig {
+        net: UNet { base: 16, depth: 4, input: 3, output: 1, dropout: 0.0 },
+        normalisation: Normalisation::default(),
+        size: [144, 192],
+        batch: 8,
+        micro_batches: 1,
+        epochs: 30,
+        loss: Loss::BceDice,
+        optimizer: Optimizer::Adamw { weight_decay: 0.01 },
+        schedule: Schedule::cosine(1e-3, 200, 0),
+        clip: Some(1.0),
+        ema: 0.998,
+        augment: Augment::default(),
+        patience: 10,
+        val_limit: None,
+        seed: 1,
+        init: None,
+        license: None,
+    }
+}
+
+/// What the flags ask for, over the configuration of the run to go on with or the defaults; the length of the schedule
+/// waits for the data.
+fn config(args: &SegmentArgs, stored: Option<&SegmentConfig>, init: Option<&Weights>) -> Result<SegmentConfig> {
+    let base = stored.cloned().unwrap_or_else(defaults);
+    let UNet { base: channels, depth, dropout, .. } = base.net;
+    Ok(SegmentConfig {
+        net: UNet {
+            base: args.base.unwrap_or(channels),
+            depth: args.depth.unwrap_or(depth),
+            dropout: args.dropout.unwrap_or(dropout),
+            ..base.net
+        },
+        size: args.size.map_or(base.size, |size| [size.height, size.width]),
+        batch: args.batch.map_or(base.batch, |batch| batch as usize),
+        micro_batches: args.micro_batch.map_or(base.micro_batches, |parts| parts as usize),
+        epochs: args.epochs.unwrap_or(base.epochs),
+        loss: args.loss.map_or(base.loss, |loss| match loss {
+            LossArg::Bce => Loss::Bce,
+            LossArg::Dice => Loss::Dice,
+            LossArg::BceDice => Loss::BceDice,
+        }),
+        optimizer: optimizer(base.optimizer, args.optimizer, args.momentum, args.weight_decay),
+        clip: args.clip.map_or(base.clip, |clip| (clip > 0.0).then_some(clip)),
+        ema: args.ema.unwrap_or(base.ema),
+        augment: args.augment.map_or(base.augment, |augment| match augment {
+            AugmentArg::Strong => Augment::default(),
+            AugmentArg::None => Augment::none(),
+        }),
+        patience: args.patience.unwrap_or(base.patience),
+        val_limit: args.val_limit.or(base.val_limit),
+        seed: args.seed.unwrap_or(base.seed),
+        init: init.map(digest).transpose()?.or(base.init),
+        license: args.license.clone().or(base.license).or_else(|| Some(LICENSE.into())),
+        ..base
+    })
+}
+
+/// The learning rates, now that the length of an epoch is known.
+fn timed(args: &SegmentArgs, config: &SegmentConfig, samples: usize) -> Schedule {
+    let warmup = args.warmup.unwrap_or(config.schedule.warmup);
+    let anew = !args.resume || args.epochs.is_some() || args.schedule.is_some();
+    let total = anew.then(|| length(samples, config.batch, config.epochs, warmup));
+    schedule(config.schedule, args.schedule, args.lr, warmup, total)
 }
 
 #[derive(Serialize)]
@@ -124,16 +193,17 @@ struct Summary {
 }
 
 pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
-    let splits = splits(args, context)?;
+    let stored = args.resume.then(|| RunDir::config(&args.out)).transpose()?;
     let init = args.init.as_ref().map(Weights::open).transpose()?;
+    let mut config = config(args, stored.as_ref(), init.as_ref())?;
+    let splits = splits(args, config.seed, context)?;
+    config.schedule = timed(args, &config, splits.train.len());
     let gpu = context.open_gpu()?;
-    let steps_per_epoch = (splits.train.len() as u64 / args.batch).max(1);
-    let config = config(args, steps_per_epoch, init.as_ref())?;
     let planning = PlanOptions { budget: crate::cli::context::free_memory(&gpu), ..context.plan_options(&gpu) };
     let mut run = SegmentRun::open(&gpu, &config, &args.out, &splits, init.as_ref(), args.resume, &planning)?;
     let facts = [
         ("Data", splits.description.clone()),
-        ("Network", format!("U-Net, base {}, input {}", config.net.base, args.size)),
+        ("Network", format!("U-Net, base {}, input {}x{}", config.net.base, config.size[0], config.size[1])),
         ("Computed on", gpu.caps().describe()),
     ];
     let mut progress = Progress::new(context, config.batch);
@@ -166,9 +236,9 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn splits(args: &SegmentArgs, context: &Context) -> Result<Splits> {
+fn splits(args: &SegmentArgs, seed: u64, context: &Context) -> Result<Splits> {
     let mut data = Dataset::open(&args.data)?;
-    if let Some(drawn) = data.draw_missing_sides(args.seed)? {
+    if let Some(drawn) = data.draw_missing_sides(seed)? {
         context.say(format!("{}: {drawn}", args.data.display()));
     }
     let side = |split| -> Vec<Sample> { data.side(split).into_iter().filter(|sample| sample.mask.is_some()).collect() };
@@ -182,39 +252,7 @@ fn splits(args: &SegmentArgs, context: &Context) -> Result<Splits> {
     ));
     let name = args.data.file_name().map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned());
     let description = format!("{name}: {} images to train, {} to stop early on", train.len(), val.len());
-    Ok(Splits { train, val, description, licence: args.license.clone() })
-}
-
-fn config(args: &SegmentArgs, steps_per_epoch: u64, init: Option<&Weights>) -> Result<SegmentConfig> {
-    let total = steps_per_epoch.saturating_mul(args.epochs).max(args.warmup + 1);
-    Ok(SegmentConfig {
-        net: UNet { base: args.base, depth: args.depth, input: 3, output: 1, dropout: args.dropout },
-        normalisation: Normalisation::default(),
-        size: [args.size.height, args.size.width],
-        batch: args.batch as usize,
-        micro_batches: args.micro_batch as usize,
-        epochs: args.epochs,
-        loss: match args.loss {
-            LossArg::Bce => Loss::Bce,
-            LossArg::Dice => Loss::Dice,
-            LossArg::BceDice => Loss::BceDice,
-        },
-        optimizer: match args.optimizer {
-            OptimizerArg::Sgd => Optimizer::Sgd { momentum: args.momentum, weight_decay: args.weight_decay },
-            OptimizerArg::Adamw => Optimizer::Adamw { weight_decay: args.weight_decay },
-        },
-        schedule: Schedule { base: args.lr, warmup: args.warmup, decay: args.schedule.decay(total) },
-        clip: (args.clip > 0.0).then_some(args.clip),
-        ema: args.ema,
-        augment: match args.augment {
-            AugmentArg::Strong => Augment::default(),
-            AugmentArg::None => Augment::none(),
-        },
-        patience: args.patience,
-        val_limit: args.val_limit,
-        seed: args.seed,
-        init: init.map(digest).transpose()?,
-    })
+    Ok(Splits { train, val, description })
 }
 
 const CHARTS: &[Chart] = &[

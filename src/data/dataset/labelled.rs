@@ -1,5 +1,7 @@
 //! A data set as a classifier sees it: photographs that each have a class.
 
+use std::collections::BTreeSet;
+
 use super::{Classes, Dataset, Layout, Sample, Split, split_by_lesion};
 use crate::error::{Error, Result};
 
@@ -108,6 +110,14 @@ impl Labelled {
     pub fn side(&self, split: Split) -> Self {
         let chosen = self.samples.iter().zip(&self.indices).filter(|(sample, _)| sample.split == Some(split));
         let (samples, indices) = chosen.map(|(sample, &class)| (sample.clone(), class)).unzip();
+        Self { classes: self.classes.clone(), samples, indices }
+    }
+
+    /// Without the photographs at these places.
+    #[must_use]
+    pub fn without(&self, places: &BTreeSet<usize>) -> Self {
+        let chosen = self.samples.iter().zip(&self.indices).enumerate().filter(|(at, _)| !places.contains(at));
+        let (samples, indices) = chosen.map(|(_, (sample, &class))| (sample.clone(), class)).unzip();
         Self { classes: self.classes.clone(), samples, indices }
     }
 

@@ -33,6 +33,19 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// The samples' classes; none where the source was made without.
     pub classes: Vec<usize>,
+    /// The samples that belong here and are not among the others, only with [`LoaderOptions::skip_unreadable`].
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// A sample whose photograph or mask could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its place in the list the source was made from.
+    pub index: usize,
+    /// Its id.
+    pub id: String,
+    /// Why, with the name of the file.
+    pub reason: String,
 }
 
 /// How a [`Source`] makes batches.
@@ -52,6 +65,8 @@ pub struct LoaderOptions {
     pub drop_last: bool,
     /// Whether a sample without a mask is refused; else its mask is empty.
     pub need_masks: bool,
+    /// Whether batches do without samples that cannot be read, and name them; else they are errors.
+    pub skip_unreadable: bool,
     /// Whether every class is drawn as often as any other, and samples of small ones several times an epoch; the epoch
     /// stays as long as it is. Needs classes and [`LoaderOptions::shuffle`].
     pub balanced: bool,
@@ -81,6 +96,7 @@ impl LoaderOptions {
             shuffle: true,
             drop_last: true,
             need_masks: true,
+            skip_unreadable: false,
             balanced: false,
             view: View::Whole,
             augment: Augment::default(),
@@ -308,6 +324,18 @@ fn numbered(order: &[usize]) -> Vec<(usize, u32)> {
     order.iter().map(number).collect()
 }
 
+/// The first `count` of the tensor's outermost dimension.
+fn first(tensor: Tensor, count: usize) -> Result<Tensor> {
+    let mut shape = tensor.shape().to_vec();
+    if shape.first() == Some(&count) {
+        return Ok(tensor);
+    }
+    shape[0] = count;
+    let mut data = tensor.into_data();
+    data.truncate(shape.iter().product());
+    Tensor::new(shape, data)
+}
+
 fn produce(
     shared: &Shared,
     order: &[(usize, u32)],
@@ -338,24 +366,35 @@ impl Shared {
         let area = height * width;
         let mut images = Tensor::zeros([drawn.len(), 3, height, width]);
         let mut masks = Tensor::zeros([drawn.len(), 1, height, width]);
-        let outputs = images.data_mut().chunks_exact_mut(3 * area).zip(masks.data_mut().chunks_exact_mut(area));
-        for (&(index, before), (image, mask)) in drawn.iter().zip(outputs) {
+        let (mut indices, mut unreadable) = (Vec::with_capacity(drawn.len()), Vec::new());
+        for &(index, before) in drawn {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
             let id = &self.samples[index].id;
             let id = if before == 0 { id.clone() } else { format!("{id}#{before}") };
             let key = (self.options.seed, epoch, id.as_str());
+            let at = indices.len();
+            let image = &mut images.data_mut()[at * 3 * area..(at + 1) * 3 * area];
+            let mask = &mut masks.data_mut()[at * area..(at + 1) * area];
             let made = self.picture(index);
             let made = made.and_then(|picture| self.options.augment.apply(&picture, (height, width), key, image, mask));
-            if let Err(error) = made {
-                return Some(Err(error));
+            match made {
+                Ok(()) => indices.push(index),
+                Err(error) if self.options.skip_unreadable => {
+                    let id = self.samples[index].id.clone();
+                    unreadable.push(Unreadable { index, id, reason: error.to_string() });
+                }
+                Err(error) => return Some(Err(error)),
             }
         }
-        let indices: Vec<usize> = drawn.iter().map(|&(index, _)| index).collect();
         let ids = indices.iter().map(|&i| self.samples[i].id.clone()).collect();
         let classes = indices.iter().filter_map(|&i| self.classes.get(i).copied()).collect();
-        Some(Ok(Batch { images, masks, ids, indices, classes }))
+        let (images, masks) = match (first(images, indices.len()), first(masks, indices.len())) {
+            (Ok(images), Ok(masks)) => (images, masks),
+            (Err(error), _) | (_, Err(error)) => return Some(Err(error)),
+        };
+        Some(Ok(Batch { images, masks, ids, indices, classes, unreadable }))
     }
 
     fn picture(&self, index: usize) -> Result<Arc<Picture>> {

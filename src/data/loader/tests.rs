@@ -140,6 +140,34 @@ fn a_broken_file_ends_the_epoch_with_its_name() {
 }
 
 #[test]
+fn broken_files_are_left_out_where_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = made(dir.path());
+    let options = LoaderOptions { skip_unreadable: true, ..LoaderOptions::evaluation(16, 24, 4) };
+    let batches = || -> Vec<Batch> {
+        let source = Source::new(samples.clone(), options.clone()).unwrap();
+        source.epoch(0, 0).unwrap().collect::<Result<_>>().unwrap()
+    };
+    let whole = batches();
+    std::fs::write(&samples[1].image, b"no photograph").unwrap();
+    std::fs::write(samples[2].mask.as_ref().unwrap(), b"no mask").unwrap();
+    for sample in &samples[4..8] {
+        std::fs::write(&sample.image, b"").unwrap();
+    }
+    let left = batches();
+    assert_eq!(left[0].indices, [0, 3]);
+    assert_eq!((left[0].images.shape(), left[0].masks.shape()), (&[2, 3, 16, 24][..], &[2, 1, 16, 24][..]));
+    let plane = 3 * 16 * 24;
+    assert_eq!(left[0].images.data()[..plane], whole[0].images.data()[..plane]);
+    assert_eq!(left[0].images.data()[plane..], whole[0].images.data()[3 * plane..]);
+    let lost: Vec<(usize, &str)> = left[0].unreadable.iter().map(|lost| (lost.index, lost.id.as_str())).collect();
+    assert_eq!(lost, [(1, samples[1].id.as_str()), (2, samples[2].id.as_str())]);
+    assert!(left[0].unreadable[1].reason.contains("_segmentation"), "{:?}", left[0].unreadable);
+    assert!(left[1].indices.is_empty() && left[1].images.is_empty() && left[1].unreadable.len() == 4);
+    assert_eq!(left[2..], whole[2..]);
+}
+
+#[test]
 fn dropping_stops_the_threads() {
     let dir = tempfile::tempdir().unwrap();
     let samples: Vec<Sample> = made(dir.path()).into_iter().cycle().take(5000).collect();

@@ -1,0 +1,136 @@
+//! `nevus train … --resume`, run as a user runs it, on phantoms: what no flag says is the run's own.
+#![cfg(feature = "cli")]
+
+#[path = "support/cli.rs"]
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use nevus::models::{Precision, ResNet, ResNetDepth};
+use nevus::train::Init;
+use nevus::{Graph, Weights};
+
+use self::support::{adapter, json, nevus, ok, out, phantoms, refused, text, tiny_unet};
+
+/// A copy of a run's folder, whose files lie side by side.
+fn copied(run: &Path, name: &str) -> PathBuf {
+    let to = run.with_file_name(name);
+    fs::create_dir(&to).unwrap();
+    for entry in fs::read_dir(run).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+    to
+}
+
+/// Pauses a run after two steps, then goes on with it twice, with its flags and without: to the same bits.
+fn same_with_and_without_flags(kind: &str, data: &str, dir: &Path, flags: &[&str]) -> PathBuf {
+    let go = |run: &Path, steps: &str, more: &[&str]| -> Output {
+        let run = text(run);
+        nevus(["train", kind, data, "--out", &run, "--steps", steps, "--json"].iter().chain(more))
+    };
+    let run = dir.join(kind);
+    let paused = go(&run, "2", flags);
+    ok(&paused);
+    assert_eq!(json(&paused.stdout)["ended"], "paused");
+    let bare = copied(&run, &format!("{kind}-bare"));
+    let config = fs::read(run.join("config.json")).unwrap();
+    ok(&go(&run, "3", &[flags, &["--resume"]].concat()));
+    ok(&go(&bare, "3", &["--resume"]));
+    let (given, own) = (Weights::open(run.join("last.safetensors")), Weights::open(bare.join("last.safetensors")));
+    let (given, own) = (given.unwrap(), own.unwrap());
+    assert!(given.tensors == own.tensors, "other bits");
+    assert_eq!(given.metadata, own.metadata);
+    for run in [&run, &bare] {
+        assert_eq!(fs::read(run.join("config.json")).unwrap(), config);
+    }
+    bare
+}
+
+#[test]
+fn a_segmentation_goes_on_without_its_flags() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    phantoms(&data, "30", "40x56");
+    let (data, init) = (text(&data), dir.path().join("init.safetensors"));
+    tiny_unet(&init, 0.5);
+    let init = text(&init);
+    let flags = ["--size", "32x32", "--base", "4", "--depth", "2", "--batch", "4", "--lr", "3e-3", "--warmup", "2"];
+    let more = ["--optimizer", "sgd", "--momentum", "0.8", "--loss", "dice", "--epochs", "3", "--seed", "7"];
+    let flags = [&flags[..], &more, &["--clip", "0", "--license", "none at all", "--init", &init]].concat();
+    let run = same_with_and_without_flags("segment", &data, dir.path(), &flags);
+    let last = Weights::open(run.join("last.safetensors")).unwrap();
+    assert_eq!(last.meta().unwrap().license.as_deref(), Some("none at all"));
+
+    let shown = text(&run);
+    let resume = ["train", "segment", &data, "--out", &shown, "--steps", "1", "--resume"];
+    let with = |more: &[&str]| nevus(resume.iter().chain(more));
+    refused(&with(&["--lr", "1e-3"]), "schedule.base is 0.003 in the run, 0.001 now");
+    refused(&with(&["--momentum", "0.9"]), "optimizer.momentum is 0.8 in the run, 0.9 now");
+    refused(&with(&["--base", "8", "--seed", "2"]), "net.base is 4 in the run, 8 now");
+    let longer = with(&["--epochs", "5", "--patience", "2", "--license", "another", "--json"]);
+    ok(&longer);
+    let config = json(&fs::read(run.join("config.json")).unwrap());
+    assert_eq!((&config["epochs"], &config["patience"], &config["license"]), (&5.into(), &2.into(), &"another".into()));
+
+    let fresh = text(&dir.path().join("nothing"));
+    refused(&nevus(["train", "segment", &data, "--out", &fresh, "--resume"]), "holds no run to go on with");
+    // Before the first checkpoint the weights to start from are still needed.
+    let begun = copied(&run, "begun");
+    for entry in fs::read_dir(&begun).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap() != "config.json" {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let begun = text(&begun);
+    let again = ["train", "segment", &data, "--out", &begun, "--steps", "1", "--resume"];
+    refused(&nevus(again), "no checkpoint yet");
+    ok(&nevus(again.iter().chain(&["--init", &init])));
+}
+
+#[test]
+fn a_classification_goes_on_without_its_flags() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    phantoms(&data, "90", "40x56");
+    let (data, init) = (text(&data), dir.path().join("start.safetensors"));
+    let mut graph = Graph::new();
+    let image = graph.input("image", [1, 3, 32, 32]).unwrap();
+    let net = ResNet::new(ResNetDepth::D18, 1000);
+    net.build(&mut graph, image).unwrap();
+    Init::resnet(&net, 3, false).fill(graph.params()).unwrap().save(&init, Precision::F16).unwrap();
+    let init = text(&init);
+    let flags = ["--size", "32x32", "--depth", "18", "--batch", "8", "--recipe", "original", "--lr", "3e-3"];
+    let more = ["--classes", "7", "--crop", "lesion", "--margin", "0.3", "--freeze", "stem,layer1", "--lr-of", "fc=2"];
+    let rest = ["--augment", "none", "--loss", "focal", "--gamma", "1.5", "--skip-unlabelled", "--schedule", "cosine"];
+    let last = ["--warmup", "2", "--epochs", "2", "--seed", "9", "--license", "none at all", "--init", &init];
+    let flags = [&flags[..], &more, &rest, &last].concat();
+    let run = same_with_and_without_flags("classify", &data, dir.path(), &flags);
+    let meta = Weights::open(run.join("last.safetensors")).unwrap().meta().unwrap();
+    assert_eq!(meta.classes.unwrap().len(), 7);
+    assert_eq!(meta.license.as_deref(), Some("none at all"));
+    assert!(meta.training_data.unwrap().ends_with("started from start.safetensors"));
+
+    let shown = text(&run);
+    let resume = ["train", "classify", &data, "--out", &shown, "--steps", "1", "--resume"];
+    let with = |more: &[&str]| nevus(resume.iter().chain(more));
+    refused(&with(&["--gamma", "2"]), "loss.gamma is 1.5 in the run, 2.0 now");
+    refused(&with(&["--margin", "0.15"]), "view");
+    refused(&with(&["--recipe", "transfer"]), "monitor is \"loss\" in the run");
+    refused(&with(&["--classes", "3"]), "classes");
+    refused(&with(&["--epochs", "4", "--freeze", "stem"]), "stages.frozen");
+    let longer = with(&["--epochs", "4"]);
+    ok(&longer);
+    assert!(out(&longer).contains("paused"), "{}", out(&longer));
+}
