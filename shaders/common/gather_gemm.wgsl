@@ -99,14 +99,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let ox{{ g }} = in_plane{{ g }} - oy{{ g }} * row;
     let x{{ g }}_base = p.x_base + n{{ g }} * p.x_stride;
 {% if not subpixel %}
-    // The first tap's place on x, moved by dy, dx from tap to tap.
-{% if fractional %}
-    let y{{ g }} = i32(oy{{ g }});
-    let x{{ g }} = i32(ox{{ g }});
-{% else %}
+    // The pixel's place on x, from which each tap lies dy, dx away.
     let y{{ g }} = i32(oy{{ g }} * p.scale_y);
     let x{{ g }} = i32(ox{{ g }} * p.scale_x);
-{% endif %}
     let x{{ g }}_pixel = x{{ g }}_base + u32(y{{ g }} * i32(p.w) + x{{ g }});
 {% endif %}
 {% endfor %}
