@@ -162,10 +162,16 @@ impl Segmenter {
     /// As [`Segmenter::logits`].
     pub fn mask(&self, photo: &RgbImage) -> Result<GrayImage> {
         let probabilities = self.probabilities(photo)?;
-        let mut mask = GrayImage::new(photo.width(), photo.height());
-        for (pixel, &p) in mask.iter_mut().zip(probabilities.data()) {
-            *pixel = if p >= self.threshold { 255 } else { 0 };
-        }
-        Ok(mask)
+        Ok(mask_at(probabilities.data().iter().copied(), photo.dimensions(), self.threshold))
     }
+}
+
+/// The mask (0, and 255 from `threshold` up) of a width's and height's probabilities, row by row.
+#[must_use]
+pub fn mask_at(probabilities: impl IntoIterator<Item = f32>, (width, height): (u32, u32), threshold: f32) -> GrayImage {
+    let mut mask = GrayImage::new(width, height);
+    for (pixel, p) in mask.iter_mut().zip(probabilities) {
+        *pixel = if p >= threshold { 255 } else { 0 };
+    }
+    mask
 }

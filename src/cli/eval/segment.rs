@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
-use image::{GrayImage, Luma};
 use serde::Serialize;
 
 use super::{LeftOut, Side, WORST, short, side};
@@ -21,7 +20,7 @@ use crate::models::Weights;
 use crate::report::overlay::{FOUND, REFERENCE};
 use crate::report::{Outline, Sheet, SheetOptions};
 use crate::tensor::Tensor;
-use crate::train::{ImageScores, SegmentationMeter, SegmentationScores, Segmenter};
+use crate::train::{ImageScores, SegmentationMeter, SegmentationScores, Segmenter, mask_at};
 
 /// Flags of `nevus eval segment`.
 #[derive(Debug, Args)]
@@ -201,7 +200,7 @@ fn measure(
             meter.add_logits(&sample.id, logits.data(), reference())?;
             if let Some(threshold) = threshold {
                 let probabilities = logits.data().iter().map(|&logit| 1.0 / (1.0 + (-logit).exp()));
-                let tidy = tidy(&found(probabilities, mask.dimensions(), threshold));
+                let tidy = tidy(&mask_at(probabilities, mask.dimensions(), threshold));
                 let certain: Vec<f32> = tidy.as_raw().iter().map(|&value| f32::from(value) / 255.0).collect();
                 tidied.add_probabilities(&sample.id, &certain, reference())?;
             }
@@ -217,15 +216,6 @@ fn measure(
         Some(threshold) => Ok(Some((raw, SegmentationScores { threshold, ..tidied.best()? }))),
         None => Ok(Some((raw.clone(), raw))),
     }
-}
-
-/// The mask of 0 and 255 at a threshold.
-fn found(probabilities: impl Iterator<Item = f32>, (width, height): (u32, u32), threshold: f32) -> GrayImage {
-    let mut mask = GrayImage::new(width, height);
-    for (Luma([pixel]), p) in mask.pixels_mut().zip(probabilities) {
-        *pixel = if p >= threshold { 255 } else { 0 };
-    }
-    mask
 }
 
 /// The worst photographs with both outlines.
@@ -247,7 +237,7 @@ fn sheet(
         let Some(mask) = &sample.mask else { continue };
         let (photo, reference) = (read_photo(&sample.image, &limits)?, read_mask(mask, &limits)?);
         let map = segmenter.probabilities(&photo)?;
-        let found = found(map.data().iter().copied(), photo.dimensions(), scores.threshold);
+        let found = mask_at(map.data().iter().copied(), photo.dimensions(), scores.threshold);
         let found = if raw { found } else { tidy(&found) };
         let lines = [Outline { mask: &reference, color: REFERENCE }, Outline { mask: &found, color: FOUND }];
         sheet.add_outlined(&photo, &lines, format!("{:.3} {}", image.iou, short(&image.name)))?;

@@ -4,7 +4,8 @@ use ::image::{GrayImage, Luma};
 
 /// Below this share of the photograph a region counts as none: a speck, no lesion.
 pub const SMALLEST_AREA: f64 = 0.0005;
-/// A part of a mask below this share of its largest part is stray: ink, a hair, another mole. Chosen on HAM10000's val.
+/// A part of a mask below this share of its largest part is stray: ink, a hair, another mole. On
+/// half of HAM10000's val the shipped U-Net's mean IoU rises by 0.009 with it and filled holes.
 pub const STRAY_SHARE: f64 = 0.25;
 /// Fewer pixels than these have no shape to measure.
 const FEWEST: u64 = 30;
