@@ -12,14 +12,14 @@ use super::Context;
 use super::familiar::{self, FamiliarArgs};
 use super::table::table;
 use crate::error::{Error, Result};
-use crate::models::weights::{Diff, Precision, TensorSummary, Weights, diff};
+use crate::models::weights::{Diff, FromPytorch, Precision, TensorSummary, Weights, diff};
 
 /// The commands below `nevus weights`.
 #[derive(Debug, Subcommand)]
 pub(super) enum WeightsCommand {
     /// Lists a file's tensors with their values' range, and its metadata; fails where a value is NaN or infinite
     Inspect(InspectArgs),
-    /// Writes a file's tensors and metadata with another precision
+    /// Writes a file's tensors and metadata with another precision; PyTorch's checkpoints become safetensors
     Convert(ConvertArgs),
     /// Says what differs between two files; the exit code is 1 where something does
     Diff(DiffArgs),
@@ -35,13 +35,20 @@ pub(super) struct InspectArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ConvertArgs {
-    /// The safetensors file to read
+    /// The file to read: safetensors, or a checkpoint of PyTorch (.pth, .pt, .bin), of which nothing is run
     input: PathBuf,
-    /// The file to write
+    /// The safetensors file to write
     output: PathBuf,
     /// How to hold the values
-    #[arg(long, value_enum, value_name = "PRECISION")]
+    #[arg(long, value_enum, value_name = "PRECISION", default_value = "f32")]
     precision: PrecisionArg,
+    /// Where the state dict lies in PyTorch's checkpoint, as ema.module [default: below state_dict, model_state_dict,
+    /// model, net or ema where there is one, else at the top]
+    #[arg(long)]
+    key: Option<String>,
+    /// A prefix to take away from the names in PyTorch's checkpoint; that of DataParallel (module.) always goes
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    strip: String,
     /// Replace a file that is there
     #[arg(long)]
     force: bool,
@@ -51,7 +58,7 @@ pub(super) struct ConvertArgs {
 enum PrecisionArg {
     /// 32 bits: exact
     F32,
-    /// 16 bits: half the size, 11 bits of mantissa
+    /// 16 bits: half the size, 11 bits of mantissa; tensors of one dimension stay at 32
     F16,
 }
 
@@ -137,7 +144,7 @@ struct Converted<'a> {
 }
 
 fn convert(args: &ConvertArgs, context: &Context) -> Result<ExitCode> {
-    let ConvertArgs { input, output, precision, force } = args;
+    let ConvertArgs { input, output, precision, key, strip, force } = args;
     if output.try_exists().map_err(Error::io(output))? && !force {
         return Err(Error::data(output, "the file is there already (hint: another name, or --force)"));
     }
@@ -145,7 +152,16 @@ fn convert(args: &ConvertArgs, context: &Context) -> Result<ExitCode> {
         PrecisionArg::F32 => Precision::F32,
         PrecisionArg::F16 => Precision::F16,
     };
-    let weights = Weights::open(input)?;
+    let weights = if FromPytorch::recognises(input)? {
+        let mut weights = FromPytorch { key: key.clone(), strip: strip.clone() }.open(input)?;
+        let name = input.file_name().map(|name| name.to_string_lossy().into_owned());
+        weights.metadata.extend(name.map(|name| ("source".to_owned(), name)));
+        weights
+    } else if key.is_some() || !strip.is_empty() {
+        return Err(Error::data(input, "is no checkpoint of PyTorch: --key and --strip are for those"));
+    } else {
+        Weights::open(input)?
+    };
     weights.save(output, precision)?;
     let bytes = std::fs::metadata(output).map_err(Error::io(output))?.len();
     let converted = Converted { input, output, precision, tensors: weights.tensors.len(), bytes };

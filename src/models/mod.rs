@@ -12,4 +12,6 @@ pub mod weights;
 pub use resnet::{ResNet, ResNetDepth, Stage, StrideIn};
 pub use running::RunningStatistics;
 pub use unet::{DropoutKey, UNet};
+#[cfg(feature = "pytorch")]
+pub use weights::FromPytorch;
 pub use weights::{Loaded, Meta, Normalisation, Precision, Weights};

@@ -6,6 +6,8 @@
 mod inspect;
 mod meta;
 mod partial;
+#[cfg(feature = "pytorch")]
+mod pytorch;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,8 @@ use crate::tensor::Tensor;
 pub use inspect::{Changed, Diff, MetadataChange, ShapeChange, TensorSummary, diff};
 pub use meta::{Meta, Normalisation, SCHEMA, format_size, keys, parse_size};
 pub use partial::{Loaded, Replaced};
+#[cfg(feature = "pytorch")]
+pub use pytorch::FromPytorch;
 pub use write::Precision;
 
 /// Named tensors with a file's metadata.

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::Weights;
 use crate::error::Result;
-use crate::graph::ParamEntry;
+use crate::gpu::Gpu;
+use crate::graph::{Graph, ParamEntry};
 use crate::plan::Params;
 
 /// What a partial load did, by the tensors' names.
@@ -81,6 +82,18 @@ impl Weights {
             self.require(&entry.name, &entry.shape)?;
         }
         entries.iter().try_for_each(|entry| params.set(&entry.name, self.require(&entry.name, &entry.shape)?))
+    }
+}
+
+impl Params {
+    /// The parameters of `graph` with the values of a weights file, on the device; any number of plans may share them.
+    ///
+    /// # Errors
+    /// As [`Params::new`] and [`Weights::load`].
+    pub fn upload(gpu: &Gpu, graph: &Graph, weights: &Weights) -> Result<Self> {
+        let params = Self::new(gpu, graph)?;
+        weights.load(&params)?;
+        Ok(params)
     }
 }
 

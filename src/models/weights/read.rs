@@ -31,8 +31,10 @@ pub(super) fn read(path: &Path) -> Result<Weights> {
     file.read_exact(&mut size).map_err(Error::io(path))?;
     let size = u64::from_le_bytes(size);
     if size > MAX_HEADER || size > len - 8 {
-        let message =
-            format!("its header claims {size} bytes, but the file has {len} (truncated, or no safetensors file)");
+        let message = format!(
+            "its header claims {size} bytes, but the file has {len} (truncated, or no safetensors file; \
+             PyTorch's become one by `nevus weights convert`)"
+        );
         return Err(refuse(message));
     }
     let mut header = vec![0; usize::try_from(size).map_err(|e| refuse(e.to_string()))?];

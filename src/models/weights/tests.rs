@@ -54,14 +54,18 @@ fn what_is_written_is_read_back_at_both_precisions() {
 }
 
 #[test]
-fn f16_rounds_and_refuses_what_it_cannot_hold() {
+fn f16_rounds_keeps_single_dimensions_and_refuses_what_it_cannot_hold() {
     let (_dir, path) = file(b"old");
     let mut weights = Weights::new();
-    weights.insert("w", Tensor::new([3], vec![0.1, 65504.0, -1e-9]).unwrap());
+    weights.insert("w", Tensor::new([1, 3], vec![0.1, 65504.0, -1e-9]).unwrap());
+    weights.insert("z.running_var", Tensor::new([3], vec![0.1, 83_615.0, -1e-9]).unwrap());
     weights.save(&path, Precision::F16).unwrap();
-    assert_eq!(Weights::open(&path).unwrap().get("w").unwrap().data(), [0.099_975_586, 65504.0, 0.0]);
+    let back = Weights::open(&path).unwrap();
+    assert_eq!(back.precision(), Precision::F16);
+    assert_eq!(back.get("w").unwrap().data(), [0.099_975_586, 65504.0, 0.0]);
+    assert_eq!(back.get("z.running_var"), weights.get("z.running_var"), "exact, and read from where it lies");
     let before = fs::read(&path).unwrap();
-    weights.insert("big", Tensor::new([2], vec![1.0, -70_000.0]).unwrap());
+    weights.insert("big", Tensor::new([2, 1], vec![1.0, -70_000.0]).unwrap());
     let message = weights.save(&path, Precision::F16).unwrap_err().to_string();
     assert!(message.contains("\"big\" holds -70000 at 1"), "{message}");
     assert_eq!(fs::read(&path).unwrap(), before);

@@ -1,4 +1,5 @@
-//! Writing: the header with sorted keys, so that equal weights give equal bytes, then the tensors in the same order.
+//! Writing: the header with sorted keys, so that equal weights give equal bytes, then the tensors: those of 32 bits before
+//! those of 16, so that each starts at a multiple of its own size, and by name among themselves.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,8 +20,15 @@ pub enum Precision {
     /// 32 bits: exact.
     #[default]
     F32,
-    /// 16 bits: 11 bits of mantissa, values up to 65504; larger ones are refused, tiny ones become 0.
+    /// 16 bits: 11 bits of mantissa, values up to 65504; larger ones are refused, tiny ones become 0. Tensors of less than
+    /// two dimensions stay at 32: biases and a norm's values are few, and a running variance knows no bound.
     F16,
+}
+
+impl Precision {
+    fn dtype(self, tensor: &Tensor) -> Dtype {
+        if self == Self::F16 && tensor.shape().len() > 1 { Dtype::F16 } else { Dtype::F32 }
+    }
 }
 
 #[derive(Serialize)]
@@ -39,15 +47,14 @@ struct Info<'a> {
 }
 
 pub(super) fn write(weights: &Weights, path: &Path, precision: Precision) -> Result<()> {
-    let (dtype, bytes) = match precision {
-        Precision::F32 => (Dtype::F32, 4),
-        Precision::F16 => (Dtype::F16, 2),
-    };
+    let mut order: Vec<_> =
+        weights.tensors.iter().map(|(name, tensor)| (name, tensor, precision.dtype(tensor))).collect();
+    order.sort_by_key(|&(.., dtype)| dtype != Dtype::F32);
     let mut offset = 0;
     let mut tensors = BTreeMap::new();
-    for (name, tensor) in &weights.tensors {
-        check(path, name, tensor, precision)?;
-        let end = offset + tensor.len() * bytes;
+    for &(name, tensor, dtype) in &order {
+        check(path, name, tensor, dtype)?;
+        let end = offset + tensor.len() * if dtype == Dtype::F32 { 4 } else { 2 };
         tensors.insert(name.as_str(), Info { dtype, shape: tensor.shape(), data_offsets: (offset, end) });
         offset = end;
     }
@@ -58,11 +65,11 @@ pub(super) fn write(weights: &Weights, path: &Path, precision: Precision) -> Res
         let mut put = |bytes: &[u8]| out.write_all(bytes).map_err(Error::io(path));
         put(&(header.len() as u64).to_le_bytes())?;
         put(&header)?;
-        for tensor in weights.tensors.values() {
+        for &(_, tensor, dtype) in &order {
             for &value in tensor.data() {
-                match precision {
-                    Precision::F32 => put(&value.to_le_bytes())?,
-                    Precision::F16 => put(&f16::from_f32(value).to_le_bytes())?,
+                match dtype {
+                    Dtype::F32 => put(&value.to_le_bytes())?,
+                    _ => put(&f16::from_f32(value).to_le_bytes())?,
                 }
             }
         }
@@ -70,7 +77,7 @@ pub(super) fn write(weights: &Weights, path: &Path, precision: Precision) -> Res
     })
 }
 
-fn check(path: &Path, name: &str, tensor: &Tensor, precision: Precision) -> Result<()> {
+fn check(path: &Path, name: &str, tensor: &Tensor, dtype: Dtype) -> Result<()> {
     if name == "__metadata__" {
         return Err(Error::weights(path, "a tensor cannot be named \"__metadata__\""));
     }
@@ -78,7 +85,7 @@ fn check(path: &Path, name: &str, tensor: &Tensor, precision: Precision) -> Resu
         let message = format!("not written: tensor {name:?} holds {} at {at}", tensor.data()[at]);
         return Err(Error::weights(path, message));
     }
-    let fits = |value: &f32| precision == Precision::F32 || f16::from_f32(*value).is_finite();
+    let fits = |value: &f32| dtype == Dtype::F32 || f16::from_f32(*value).is_finite();
     match tensor.data().iter().position(|value| !fits(value)) {
         None => Ok(()),
         Some(at) => {
