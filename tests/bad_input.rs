@@ -11,7 +11,7 @@ use nevus::data::{Augment, DecodeLimits, LoaderOptions, Sample, Source, read_mas
 use nevus::graph::Graph;
 use nevus::models::{Meta, Normalisation, Precision, UNet};
 use nevus::train::{Init, Segmenter};
-use nevus::{Gpu, Tensor, Weights};
+use nevus::{Error, Gpu, Tensor, Weights};
 
 fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
@@ -107,7 +107,7 @@ const NET: UNet = UNet { base: 4, depth: 2, input: 3, output: 1, dropout: 0.0 };
 fn weights(change: impl FnOnce(&mut Weights, &mut Meta)) -> Weights {
     let mut graph = Graph::new();
     let image = graph.input("image", [1, 3, 16, 24]).unwrap();
-    NET.build(&mut graph, image, None).unwrap();
+    NET.build(&mut graph, image).unwrap();
     let mut weights = Init::default().fill(graph.params()).unwrap();
     let mut meta = Meta::new();
     meta.set_architecture(&NET).unwrap();
@@ -190,6 +190,46 @@ fn weights_that_cannot_be_written_leave_nothing_behind() {
     assert!(bad.save(&path, Precision::F32).is_err());
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+// ---- devices ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn a_destroyed_device_is_lost_to_what_runs_on_it() {
+    let Some(gpu) = support::gpu(&support::options()) else { return };
+    let segmenter = Segmenter::new(&gpu, &weights(|_, _| ())).unwrap();
+    let photo = RgbImage::from_pixel(24, 16, Rgb([90, 60, 50]));
+    segmenter.probabilities(&photo).unwrap();
+    gpu.destroy();
+    for _ in 0..2 {
+        let error = segmenter.probabilities(&photo).unwrap_err();
+        assert!(matches!(error, Error::DeviceLost(_)), "{error}");
+    }
+}
+
+#[cfg(all(feature = "cli", target_os = "linux"))]
+#[test]
+fn without_a_driver_commands_end_in_an_error_that_helps() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let photo = text(&saved(folder.path(), "photo.png", RgbImage::from_pixel(32, 24, Rgb([120, 90, 80]))));
+    let net = folder.path().join("net.safetensors");
+    weights(|_, _| ()).save(&net, Precision::F32).unwrap();
+    let (net, out, absent) = (text(&net), text(&folder.path().join("out")), folder.path().join("no_driver.json"));
+    let run = |args: &[&str]| {
+        let mut command = assert_cmd::Command::cargo_bin("nevus").unwrap();
+        command.env("VK_DRIVER_FILES", &absent).env("VK_ICD_FILENAMES", &absent).env_remove("VK_ADD_DRIVER_FILES");
+        let output = command.args(args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("no GPU adapter answers") && said.contains("mesa-vulkan-drivers"), "{args:?}: {said}");
+        assert!(!said.contains("panicked"), "{args:?}: {said}");
+        output.stdout
+    };
+    run(&["devices"]);
+    let listed: serde_json::Value = serde_json::from_slice(&run(&["devices", "--json"])).unwrap();
+    assert_eq!(listed["adapters"], serde_json::json!([]));
+    run(&["segment", &photo, "--weights", &net, "--out", &out]);
 }
 
 // ---- images -----------------------------------------------------------------------------------------------------

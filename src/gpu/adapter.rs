@@ -88,18 +88,42 @@ pub(super) async fn choose(wanted: Option<&str>) -> Result<(wgpu::Adapter, Adapt
         true => "none".to_owned(),
         false => all.iter().map(|(_, a)| format!("{} {:?}", a.index, a.name)).collect::<Vec<_>>().join(", "),
     };
-    let matches = |summary: &AdapterSummary| match wanted {
-        None => true,
-        Some(text) => match text.parse::<usize>() {
-            Ok(index) => summary.index == index,
-            Err(_) => summary.name.to_lowercase().contains(&text.to_lowercase()),
-        },
-    };
-    let best = all.into_iter().filter(|(_, summary)| matches(summary)).min_by_key(|(_, s)| (s.device_type, s.index));
+    let count = all.len();
+    let named = all.into_iter().filter(|(_, summary)| wanted.is_none_or(|text| names(text, summary, count)));
+    let best = named.min_by_key(|(_, summary)| (summary.device_type, summary.index));
     best.ok_or_else(|| Error::NoAdapter {
         wanted: wanted.map_or_else(|| "answers".to_owned(), |text| format!("matches --device {text:?}")),
         found,
     })
+}
+
+/// Whether `text` names this one of `count` adapters. A number that is no index may be a part of a name: `4090`.
+fn names(text: &str, adapter: &AdapterSummary, count: usize) -> bool {
+    match text.parse::<usize>() {
+        Ok(index) if index < count => adapter.index == index,
+        _ => adapter.name.to_lowercase().contains(&text.to_lowercase()),
+    }
+}
+
+/// Refuses limits below those that every kernel counts on, which are the least that WebGPU promises.
+pub(super) fn check(adapter: &str, limits: &wgpu::Limits) -> Result<()> {
+    let needed = [
+        ("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, 8),
+        ("max_compute_workgroup_storage_size", limits.max_compute_workgroup_storage_size, 16_384),
+        ("max_compute_invocations_per_workgroup", limits.max_compute_invocations_per_workgroup, 256),
+        ("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, 256),
+        ("max_compute_workgroups_per_dimension", limits.max_compute_workgroups_per_dimension, 65_535),
+    ];
+    match needed.into_iter().find(|&(_, limit, least)| limit < least) {
+        None => Ok(()),
+        Some((name, limit, least)) => Err(Error::Adapter {
+            adapter: adapter.into(),
+            message: format!(
+                "{name} is {limit}, kernels need {least} (hint: where the device is the host's own, ask for it in the \
+                 required limits)"
+            ),
+        }),
+    }
 }
 
 pub(super) async fn open(adapter: &wgpu::Adapter, summary: &AdapterSummary) -> Result<(wgpu::Device, wgpu::Queue)> {
@@ -171,8 +195,6 @@ pub struct Caps {
     pub offset_alignment: u64,
     /// Workgroups along one axis of a dispatch.
     pub max_workgroups: u32,
-    /// Storage bindings in one shader.
-    pub max_storage_bindings: u32,
     /// Whether time can be taken per dispatch.
     pub timestamps: bool,
     pub(super) pipeline_cache: bool,
@@ -196,7 +218,6 @@ impl Caps {
             max_buffer: limits.max_buffer_size,
             offset_alignment: u64::from(limits.min_storage_buffer_offset_alignment).max(256),
             max_workgroups: limits.max_compute_workgroups_per_dimension,
-            max_storage_bindings: limits.max_storage_buffers_per_shader_stage,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             pipeline_cache: features.contains(wgpu::Features::PIPELINE_CACHE),
             timestamp_period,
@@ -231,7 +252,6 @@ impl Caps {
             max_buffer: adapter.max_buffer,
             offset_alignment: 256,
             max_workgroups: 65_535,
-            max_storage_bindings: 8,
             timestamps: false,
             pipeline_cache: false,
             timestamp_period: 1.0,
@@ -243,5 +263,37 @@ impl Caps {
     #[must_use]
     pub fn describe(&self) -> String {
         format!("{} ({}, {})", self.adapter.name, self.adapter.backend, self.adapter.driver)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_an_index_or_else_a_part_of_a_name() {
+        let adapter =
+            |index, name: &str| AdapterSummary { index, name: name.into(), ..Caps::for_tests(None, false).adapter };
+        let all = [adapter(0, "NVIDIA GeForce RTX 4090"), adapter(1, "llvmpipe (LLVM 15.0.6, 256 bits)")];
+        let named = |text: &str| -> Vec<usize> {
+            all.iter().filter(|adapter| names(text, adapter, all.len())).map(|adapter| adapter.index).collect()
+        };
+        assert_eq!(named("1"), [1]);
+        assert_eq!(named("0"), [0]);
+        assert_eq!(named("4090"), [0]);
+        assert_eq!(named("LLVM"), [1]);
+        assert_eq!(named("2"), [1], "no index, but a part of 256");
+        assert!(named("7").is_empty());
+    }
+
+    #[test]
+    fn limits_too_low_for_a_kernel_are_refused_by_name() {
+        assert!(check("one", &wgpu::Limits::defaults()).is_ok());
+        let low = wgpu::Limits { max_storage_buffers_per_shader_stage: 4, ..wgpu::Limits::defaults() };
+        let message = check("one", &low).unwrap_err().to_string();
+        let expected = "adapter one: max_storage_buffers_per_shader_stage is 4, kernels need 8";
+        assert!(message.starts_with(expected), "{message}");
+        let low = wgpu::Limits { max_compute_workgroup_storage_size: 0, ..wgpu::Limits::defaults() };
+        assert!(check("one", &low).is_err());
     }
 }

@@ -10,6 +10,8 @@ mod pipeline;
 mod sequence;
 mod shader;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -30,8 +32,8 @@ pub use wgpu;
 /// How to open a GPU.
 #[derive(Debug, Clone)]
 pub struct GpuOptions {
-    /// An index of [`adapters`] or a part of an adapter's name, in any case; `None` takes a discrete GPU before an
-    /// integrated one before a software one.
+    /// An index of [`adapters`], or else a part of an adapter's name, in any case; `None` takes a discrete GPU before
+    /// an integrated one before a software one.
     pub device: Option<String>,
     /// A folder that holds files of `shaders/` changed by a kernel author; what it lacks comes from the program.
     pub shaders: Option<PathBuf>,
@@ -61,6 +63,7 @@ struct Inner {
     checked_shaders: bool,
     shaders: ShaderLibrary,
     pipelines: pipeline::Pipelines,
+    idle: staging::Idle,
     fault: Arc<Fault>,
     // wgpu's waits must not run from several threads at once.
     waiting: Mutex<()>,
@@ -95,17 +98,28 @@ impl Gpu {
     pub async fn new_async(options: &GpuOptions) -> Result<Self> {
         let (adapter, summary) = adapter::choose(options.device.as_deref()).await?;
         let (device, queue) = adapter::open(&adapter, &summary).await?;
-        Self::assemble(device, queue, summary, options)
+        let fault = Arc::new(Fault::default());
+        let on_error = Arc::clone(&fault);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            tracing::error!(%error, "the GPU reported an error outside any scope");
+            lock(&on_error.error).get_or_insert(typed("device", 0, error));
+        }));
+        Self::assemble(device, queue, summary, options, fault)
     }
 
     /// Wraps a device and a queue that the host already has. Only the features and limits that the host asked for are
     /// used; nothing is kept on disk.
     ///
+    /// wgpu keeps one callback for a lost device, and from here on it is nevus's: a host learns of it by
+    /// [`Gpu::health`], and makes one `Gpu` a device, whose clones share it. The handler of uncaptured errors stays the
+    /// host's, for nevus catches its own errors in scopes.
+    ///
     /// # Errors
-    /// [`Error::Adapter`] where the device's limits are too low for any kernel.
+    /// [`Error::Adapter`] where the device's limits are below WebGPU's defaults, so that a kernel could not run.
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
         let summary = adapter::summary(usize::MAX, &device.adapter_info(), device.features(), &device.limits());
-        Self::assemble(device, queue, summary, &GpuOptions { cache: None, ..GpuOptions::default() })
+        let options = GpuOptions { cache: None, ..GpuOptions::default() };
+        Self::assemble(device, queue, summary, &options, Arc::default())
     }
 
     fn assemble(
@@ -113,17 +127,13 @@ impl Gpu {
         queue: wgpu::Queue,
         summary: AdapterSummary,
         options: &GpuOptions,
+        fault: Arc<Fault>,
     ) -> Result<Self> {
-        let fault = Arc::new(Fault::default());
+        adapter::check(&summary.name, &device.limits())?;
         let on_lost = Arc::clone(&fault);
         device.set_device_lost_callback(move |reason, message| {
-            *lock(&on_lost.lost) = Some(format!("{reason:?}: {message}"));
+            lock(&on_lost.lost).get_or_insert(format!("{reason:?}: {message}"));
         });
-        let on_error = Arc::clone(&fault);
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            tracing::error!(%error, "the GPU reported an error outside any scope");
-            lock(&on_error.error).get_or_insert(typed("device", 0, error));
-        }));
         let mut caps = Caps::new(summary, device.features(), &device.limits(), queue.get_timestamp_period());
         if let Some(limit) = options.max_binding {
             caps.max_binding = caps.max_binding.min(limit);
@@ -137,6 +147,7 @@ impl Gpu {
             checked_shaders: options.checked_shaders,
             shaders,
             pipelines,
+            idle: staging::Idle::default(),
             fault,
             waiting: Mutex::new(()),
         })))
@@ -164,10 +175,13 @@ impl Gpu {
     /// # Errors
     /// [`Error::DeviceLost`] once the device is lost; else the first error that no scope caught.
     pub fn health(&self) -> Result<()> {
-        if let Some(message) = lock(&self.0.fault.lost).clone() {
-            return Err(Error::DeviceLost(message));
-        }
+        self.alive()?;
         lock(&self.0.fault.error).take().map_or(Ok(()), Err)
+    }
+
+    /// Fails once the device is lost.
+    fn alive(&self) -> Result<()> {
+        lock(&self.0.fault.lost).clone().map_or(Ok(()), |message| Err(Error::DeviceLost(message)))
     }
 
     /// Waits until everything submitted so far has run.
@@ -181,6 +195,8 @@ impl Gpu {
     /// Destroys the device, as a driver's reset would: everything after it fails with [`Error::DeviceLost`].
     pub fn destroy(&self) {
         self.0.device.destroy();
+        // wgpu tells of it only at the next poll.
+        lock(&self.0.fault.lost).get_or_insert_with(|| "it was destroyed".into());
     }
 
     /// Waits for a submission (or for all of them), or until `done` says so, in slices.
@@ -217,13 +233,10 @@ impl Gpu {
             pollster::block_on(internal.pop()),
             pollster::block_on(memory.pop()),
         ];
+        // wgpu drops what a lost device is asked to do without a word.
+        self.alive()?;
         match caught.into_iter().flatten().next() {
-            Some(error) => {
-                if let Some(message) = lock(&self.0.fault.lost).clone() {
-                    return Err(Error::DeviceLost(message));
-                }
-                Err(typed(label, bytes, error))
-            }
+            Some(error) => Err(typed(label, bytes, error)),
             None => Ok(value),
         }
     }

@@ -80,14 +80,14 @@ impl Gpu {
         let text = self.0.shaders.expand(key.shader, &key.vars)?;
         let descriptor =
             wgpu::ShaderModuleDescriptor { label: Some(key.shader), source: wgpu::ShaderSource::Wgsl(text.into()) };
-        let layout = self.bind_layout(key.bindings);
+        let layout = self.bind_layout(key.bindings)?;
         let made = self.scoped(key.shader, 0, || {
             let module = if self.0.checked_shaders {
                 device.create_shader_module(descriptor)
             } else {
                 // SAFETY: only the crate's own shaders get here (or those of a kernel author who asked for it); each
-                // keeps its indices inside its bindings, its loops finite and its divisors above zero, and the tests
-                // run every one of them between guard words and with the checks on.
+                // keeps its indices inside its bindings, its loops finite and its divisors above zero. The tests run
+                // every version of every kernel between guard words, and one case of each with the checks on.
                 unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
             };
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -118,28 +118,31 @@ impl Gpu {
     }
 
     /// Binding 0 is the uniform block, 1 to `storage` are read-write storage.
-    pub(super) fn bind_layout(&self, storage: usize) -> Arc<wgpu::BindGroupLayout> {
+    pub(super) fn bind_layout(&self, storage: usize) -> Result<Arc<wgpu::BindGroupLayout>> {
         let mut layouts = lock(&self.0.pipelines.layouts);
-        let make = || {
-            let entries: Vec<_> = (0..=storage)
-                .map(|binding| wgpu::BindGroupLayoutEntry {
-                    binding: u32::try_from(binding).unwrap_or(u32::MAX),
-                    visibility: wgpu::ShaderStages::COMPUTE,
-                    ty: wgpu::BindingType::Buffer {
-                        ty: match binding {
-                            0 => wgpu::BufferBindingType::Uniform,
-                            _ => wgpu::BufferBindingType::Storage { read_only: false },
-                        },
-                        has_dynamic_offset: false,
-                        min_binding_size: None,
+        if let Some(layout) = layouts.get(&storage) {
+            return Ok(Arc::clone(layout));
+        }
+        let entries: Vec<_> = (0..=storage)
+            .map(|binding| wgpu::BindGroupLayoutEntry {
+                binding: u32::try_from(binding).unwrap_or(u32::MAX),
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: match binding {
+                        0 => wgpu::BufferBindingType::Uniform,
+                        _ => wgpu::BufferBindingType::Storage { read_only: false },
                     },
-                    count: None,
-                })
-                .collect();
-            let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("nevus"), entries: &entries };
-            Arc::new(self.0.device.create_bind_group_layout(&descriptor))
-        };
-        Arc::clone(layouts.entry(storage).or_insert_with(make))
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("nevus"), entries: &entries };
+        let layout = self.scoped("bindings", 0, || self.0.device.create_bind_group_layout(&descriptor))?;
+        let layout = Arc::new(layout);
+        layouts.insert(storage, Arc::clone(&layout));
+        Ok(layout)
     }
 }
 

@@ -121,7 +121,7 @@ impl Sequence {
                     hint: "a smaller batch or size".into(),
                 });
             }
-            let layout = gpu.bind_layout(dispatch.binds.len());
+            let layout = gpu.bind_layout(dispatch.binds.len())?;
             let size = (dispatch.params.len() as u64).next_multiple_of(16);
             let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: binding(&uniforms, offset, size) }];
             for (at, bind) in (1u32..).zip(&dispatch.binds) {
@@ -180,7 +180,7 @@ impl Sequence {
                 end += 1;
             }
             let steps = &self.steps[start..end];
-            self.gpu.scoped(&steps[0].label, 0, || {
+            let submitted = self.gpu.scoped(&steps[0].label, 0, || {
                 let mut encoder = self.gpu.0.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
                 {
                     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -189,7 +189,8 @@ impl Sequence {
                     }
                 }
                 self.gpu.0.queue.submit([encoder.finish()]);
-            })?;
+            });
+            submitted.map_err(|error| of_one(error, &steps[0].label, &steps[steps.len() - 1].label, steps.len()))?;
             start = end;
         }
         Ok(())
@@ -258,6 +259,19 @@ impl Sequence {
     }
 }
 
+/// The error of a submit of `count` dispatches: wgpu does not say which of them it is about.
+fn of_one(error: Error, first: &str, last: &str, count: usize) -> Error {
+    let all = || match count {
+        1 => first.to_owned(),
+        _ => format!("one of {count} dispatches, from {first} to {last}"),
+    };
+    match error {
+        Error::Validation { message, .. } => Error::Validation { label: all(), message },
+        Error::OutOfMemory { bytes, .. } => Error::OutOfMemory { label: all(), bytes },
+        other => other,
+    }
+}
+
 fn encode(pass: &mut wgpu::ComputePass<'_>, step: &Step) {
     pass.set_pipeline(&step.pipeline);
     pass.set_bind_group(0, &step.group, &[]);
@@ -267,4 +281,20 @@ fn encode(pass: &mut wgpu::ComputePass<'_>, step: &Step) {
 
 fn binding(buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::BindingResource<'_> {
     wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size: std::num::NonZeroU64::new(size) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_submit_names_its_ends() {
+        let error = |count| {
+            let error = Error::Validation { label: "conv1 a".into(), message: "why".into() };
+            of_one(error, "conv1 a", "head b", count).to_string()
+        };
+        assert_eq!(error(1), "conv1 a: the GPU refused a command: why");
+        assert_eq!(error(7), "one of 7 dispatches, from conv1 a to head b: the GPU refused a command: why");
+        assert!(matches!(of_one(Error::DeviceLost("gone".into()), "a", "b", 2), Error::DeviceLost(_)));
+    }
 }

@@ -27,6 +27,30 @@ struct Slot {
     state: Arc<AtomicU8>,
 }
 
+impl Slot {
+    fn new(gpu: &Gpu, size: u64) -> Result<Self> {
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("upload"),
+            size,
+            usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: true,
+        };
+        let raw = gpu.scoped("upload", size, || gpu.0.device.create_buffer(&descriptor))?;
+        Ok(Self { raw, state: Arc::new(AtomicU8::new(MAPPED)) })
+    }
+
+    /// Asks for it to be mapped once the device has read it.
+    fn map(&self) {
+        self.state.store(BUSY, Ordering::Release);
+        self.raw.slice(..).map_async(wgpu::MapMode::Write, tell(Arc::clone(&self.state)));
+    }
+}
+
+/// What a mapping calls when it is done.
+fn tell(state: Arc<AtomicU8>) -> impl FnOnce(Result<(), wgpu::BufferAsyncError>) + Send + 'static {
+    move |mapped| state.store(if mapped.is_ok() { MAPPED } else { FAILED }, Ordering::Release)
+}
+
 impl Uploader {
     /// A ring of `slots` buffers of `bytes` each.
     ///
@@ -34,16 +58,7 @@ impl Uploader {
     /// [`Error::OutOfMemory`].
     pub fn new(gpu: &Gpu, slots: usize, bytes: u64) -> Result<Self> {
         let size = bytes.max(16).next_multiple_of(16);
-        let slots = (0..slots.max(1)).map(|_| {
-            let descriptor = wgpu::BufferDescriptor {
-                label: Some("upload"),
-                size,
-                usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
-                mapped_at_creation: true,
-            };
-            let raw = gpu.scoped("upload", size, || gpu.0.device.create_buffer(&descriptor))?;
-            Ok(Slot { raw, state: Arc::new(AtomicU8::new(MAPPED)) })
-        });
+        let slots = (0..slots.max(1)).map(|_| Slot::new(gpu, size));
         Ok(Self { gpu: gpu.clone(), slots: Mutex::new(slots.collect::<Result<_>>()?), size })
     }
 
@@ -51,7 +66,8 @@ impl Uploader {
     /// slot of the ring is still being read.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where the pieces together exceed a slot; [`Error::DeviceLost`].
+    /// [`Error::Parameter`] where the pieces together exceed a slot; [`Error::Validation`] where one does not fit its
+    /// buffer; [`Error::DeviceLost`]. The ring stays whole whatever it was.
     pub fn upload(&self, pieces: &[(&Buffer, u64, &[u8])]) -> Result<()> {
         let total: u64 = pieces.iter().map(|(_, _, bytes)| (bytes.len() as u64).next_multiple_of(16)).sum();
         if total > self.size {
@@ -59,16 +75,22 @@ impl Uploader {
             return Err(Error::parameter("upload", message));
         }
         let mut slots = lock(&self.slots);
-        let Some(slot) = slots.pop_front() else { return Err(Error::parameter("upload", "the ring has no slots")) };
-        let state = Arc::clone(&slot.state);
-        self.gpu.poll_until(None, || state.load(Ordering::Acquire) != BUSY)?;
-        self.gpu.called_back(&state)?;
-        if slot.state.load(Ordering::Acquire) != MAPPED {
-            self.gpu.health()?;
-            return Err(Error::Validation {
-                label: "upload".into(),
-                message: "a staging buffer cannot be mapped".into(),
-            });
+        let Some(slot) = slots.front_mut() else { return Err(Error::parameter("upload", "the ring has no slots")) };
+        let uploaded = self.through(slot, pieces);
+        slots.rotate_left(1);
+        uploaded
+    }
+
+    fn through(&self, slot: &mut Slot, pieces: &[(&Buffer, u64, &[u8])]) -> Result<()> {
+        self.gpu.poll_until(None, || slot.state.load(Ordering::Acquire) != BUSY)?;
+        self.gpu.called_back(&slot.state)?;
+        match slot.state.load(Ordering::Acquire) {
+            MAPPED => {}
+            FAILED => *slot = Slot::new(&self.gpu, self.size)?,
+            _ => {
+                let message = "a staging buffer is not mapped in time".into();
+                return Err(Error::Validation { label: "upload".into(), message });
+            }
         }
         let map_error = |error| Error::Validation { label: "upload".into(), message: format!("{error}") };
         let mut at = 0u64;
@@ -78,8 +100,8 @@ impl Uploader {
             view.copy_from_slice(bytes);
             at = end.next_multiple_of(16);
         }
-        slot.raw.unmap();
-        self.gpu.scoped("upload", 0, || {
+        let copied = self.gpu.scoped("upload", 0, || {
+            slot.raw.unmap();
             let mut encoder = self.gpu.0.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let mut at = 0u64;
             for (buffer, offset, bytes) in pieces {
@@ -88,14 +110,44 @@ impl Uploader {
                 at = (at + len).next_multiple_of(16);
             }
             self.gpu.0.queue.submit([encoder.finish()]);
-        })?;
-        slot.state.store(BUSY, Ordering::Release);
-        let state = Arc::clone(&slot.state);
-        slot.raw.slice(..).map_async(wgpu::MapMode::Write, move |result| {
-            state.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
         });
-        slots.push_back(slot);
-        Ok(())
+        let mapping = self.gpu.scoped("upload", 0, || slot.map());
+        copied.and(mapping)
+    }
+}
+
+/// Idle buffers that are kept, and their bytes together.
+const IDLE: usize = 8;
+const IDLE_BYTES: u64 = 32 << 20;
+
+/// Buffers that values were read through, for the next ones; the oldest go first.
+#[derive(Debug, Default)]
+pub(super) struct Idle(Mutex<VecDeque<wgpu::Buffer>>);
+
+impl Idle {
+    /// The smallest that holds `size` bytes.
+    fn take(&self, size: u64) -> Option<wgpu::Buffer> {
+        let mut idle = lock(&self.0);
+        let fitting = idle.iter().enumerate().filter(|(_, buffer)| buffer.size() >= size);
+        let at = fitting.min_by_key(|(_, buffer)| buffer.size()).map(|(at, _)| at)?;
+        idle.remove(at)
+    }
+
+    /// Keeps a buffer that is unmapped.
+    fn put(&self, buffer: wgpu::Buffer) {
+        if buffer.size() > IDLE_BYTES {
+            return;
+        }
+        let mut idle = lock(&self.0);
+        idle.push_back(buffer);
+        while idle.len() > IDLE || idle.iter().map(wgpu::Buffer::size).sum::<u64>() > IDLE_BYTES {
+            idle.pop_front();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        lock(&self.0).len()
     }
 }
 
@@ -134,6 +186,7 @@ impl Download {
         });
         let values = values.collect::<Result<_>>();
         self.raw.unmap();
+        self.gpu.0.idle.put(self.raw);
         values
     }
 }
@@ -163,25 +216,24 @@ impl Gpu {
         }
         let size = at.max(16);
         self.health()?;
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("download"),
+            size,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        };
+        let idle = self.0.idle.take(size);
+        let state = Arc::new(AtomicU8::new(BUSY));
         let (raw, index) = self.scoped("download", size, || {
-            let raw = self.0.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("download"),
-                size,
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            });
+            let raw = idle.unwrap_or_else(|| self.0.device.create_buffer(&descriptor));
             let mut encoder = self.0.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             for (&(buffer, offset, len), &(at, _)) in parts.iter().zip(&placed) {
                 encoder.copy_buffer_to_buffer(&buffer.raw, offset, &raw, at, (len * 4) as u64);
             }
             let index = self.0.queue.submit([encoder.finish()]);
+            raw.slice(..size).map_async(wgpu::MapMode::Read, tell(Arc::clone(&state)));
             (raw, index)
         })?;
-        let state = Arc::new(AtomicU8::new(BUSY));
-        let done = Arc::clone(&state);
-        raw.slice(..).map_async(wgpu::MapMode::Read, move |result| {
-            done.store(if result.is_ok() { MAPPED } else { FAILED }, Ordering::Release);
-        });
         Ok(Download { gpu: self.clone(), raw, parts: placed, state, index })
     }
 }
