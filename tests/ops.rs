@@ -1,6 +1,6 @@
 //! Every version of every kernel against its twin, room by room (`cargo test --test ops conv2d`), and every gradient
 //! against finite differences of the forward twin in f64, which needs no GPU. `NEVUS_CASE` picks the cases whose
-//! description contains it.
+//! description contains it; a room that has none fails.
 
 mod support;
 
@@ -12,7 +12,7 @@ use nevus::ops::harness::{self, Outcome};
 use nevus::ops::pointwise::Add;
 use nevus::ops::reference::{self, Given, dot};
 use nevus::ops::{Array, Gradient, OPS, Room, kernel};
-use nevus::{Gpu, Graph, Tensor};
+use nevus::{Gpu, GpuOptions, Graph, Tensor};
 
 fn gpu() -> Option<Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
@@ -23,9 +23,19 @@ fn room(name: &str) -> &'static Room {
     OPS.iter().find(|room| room.name == name).unwrap()
 }
 
+/// The cases of a room that `wanted` picks.
+fn picked(room: &Room, wanted: &str) -> Vec<Case> {
+    let cases: Vec<Case> = (room.cases)().into_iter().filter(|case| case.describe().contains(wanted)).collect();
+    let name = room.name;
+    assert!(
+        !cases.is_empty(),
+        "no case of {name} contains NEVUS_CASE={wanted:?} (its own: cargo test --test ops {name}::)"
+    );
+    cases
+}
+
 fn cases(room: &Room) -> Vec<Case> {
-    let wanted = std::env::var("NEVUS_CASE").unwrap_or_default();
-    (room.cases)().into_iter().filter(|case| case.describe().contains(&wanted)).collect()
+    picked(room, &std::env::var("NEVUS_CASE").unwrap_or_default())
 }
 
 fn versions(name: &str, integers: bool) {
@@ -60,6 +70,36 @@ fn versions(name: &str, integers: bool) {
         let shapes_only = !skipped.is_empty() && skipped.iter().all(|why| why.contains("shapes"));
         if std::env::var_os("NEVUS_CASE").is_none() && *passed == 0 && shapes_only {
             failures.push(format!("{version} takes none of its cases"));
+        }
+    }
+    assert!(failures.is_empty(), "{} of {name} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Every version with the bounds checks left in its shaders, by the smallest case of more than one sample that it takes:
+/// every check is a pipeline of its own, which takes time to compile.
+fn checked(name: &str) {
+    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
+    let open = || support::gpu(&GpuOptions { checked_shaders: true, ..support::options() });
+    let Some(gpu) = GPU.get_or_init(open) else { return };
+    let mut failures = Vec::new();
+    let mut cases = cases(room(name));
+    cases.sort_by_key(|case| {
+        let single = case.inputs[0].shape.first().is_none_or(|&n| n < 2);
+        (single, case.inputs.iter().map(|input| input.shape.iter().product::<usize>()).sum::<usize>())
+    });
+    for kernel in room(name).kernels {
+        let own = || cases.iter().filter(|case| case.op.kernel() == kernel.name);
+        for version in kernel.versions {
+            let mut outcomes = own().map(|case| harness::check(gpu, kernel, version, case, false));
+            match outcomes.find(|outcome| !matches!(outcome, Ok(Outcome::Skipped(_)))) {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => failures.push(error.to_string()),
+                None => match version.requires.missing(gpu.caps()) {
+                    Some(missing) => println!("{}: {missing}", version.shader),
+                    None if std::env::var_os("NEVUS_CASE").is_some() => {}
+                    None => failures.push(format!("{} takes none of its cases", version.shader)),
+                },
+            }
         }
     }
     assert!(failures.is_empty(), "{} of {name} failed:\n{}", failures.len(), failures.join("\n"));
@@ -163,6 +203,11 @@ macro_rules! rooms {
             }
 
             #[test]
+            fn every_version_matches_with_its_checks_on() {
+                super::checked(stringify!($room));
+            }
+
+            #[test]
             fn gradients_match_differences() {
                 super::gradients(stringify!($room));
             }
@@ -179,6 +224,21 @@ rooms! {
 #[test]
 fn every_room_is_tested() {
     assert_eq!(ROOMS, OPS.iter().map(|room| room.name).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_case_is_picked_by_its_description() {
+    let conv = room("conv2d");
+    assert_eq!(picked(conv, "").len(), (conv.cases)().len());
+    // As CONTRIBUTING.md has it.
+    let one = "conv2d.forward Conv2d { stride: [2, 2], padding: [1, 1], dilation: [1, 1] } [2, 3, 7, 8] [5, 3, 3, 3]";
+    assert_eq!(picked(conv, one).len(), 2, "with and without bias");
+}
+
+#[test]
+#[should_panic(expected = "no case of conv2d contains NEVUS_CASE=\"conv2d(n=2\"")]
+fn a_pick_of_nothing_fails() {
+    picked(room("conv2d"), "conv2d(n=2");
 }
 
 #[test]

@@ -50,6 +50,8 @@ struct VersionRow {
     version: &'static str,
     passed: usize,
     failed: usize,
+    /// Cases that it does not take; `skipped` says why, where it takes none.
+    not_taken: usize,
     worst_error: Option<f64>,
     tolerance: f64,
     skipped: Option<String>,
@@ -62,6 +64,8 @@ struct OpRow {
     plan: &'static str,
     passed: usize,
     failed: usize,
+    /// Cases that cannot run; `skipped` says why, where none can.
+    not_taken: usize,
     /// The worst error as a share of what is allowed.
     worst_share: Option<f64>,
     skipped: Option<String>,
@@ -136,6 +140,7 @@ fn check_version(
         version: version.shader,
         passed: 0,
         failed: 0,
+        not_taken: 0,
         worst_error: None,
         tolerance: kernel.tolerance,
         skipped: None,
@@ -154,7 +159,10 @@ fn check_version(
                     row.passed += 1;
                     row.worst_error = Some(row.worst_error.unwrap_or(0.0).max(error));
                 }
-                Ok(Outcome::Skipped(reason)) => why = reason,
+                Ok(Outcome::Skipped(reason)) => {
+                    row.not_taken += 1;
+                    why = reason;
+                }
                 Err(lost @ Error::DeviceLost(_)) => return Err(lost),
                 Err(error) => {
                     row.failed += 1;
@@ -204,7 +212,7 @@ fn check_references(gpu: &Gpu, files: &[PathBuf], filter: &str, context: &Contex
                             row.worst_share = Some(row.worst_share.unwrap_or(0.0).max(share));
                         }
                         Verdict::Skipped(why) => {
-                            report.skipped += 1;
+                            row.not_taken += 1;
                             row.skipped = Some(why);
                         }
                         Verdict::Failed(message) => {
@@ -238,6 +246,12 @@ fn check_references(gpu: &Gpu, files: &[PathBuf], filter: &str, context: &Contex
     }
     bar.finish_and_clear();
     report.reference_ops = ops.into_values().collect();
+    for row in &mut report.reference_ops {
+        match row.passed + row.failed {
+            0 => report.skipped += row.not_taken,
+            _ => row.skipped = None,
+        }
+    }
     Ok(())
 }
 
@@ -276,13 +290,14 @@ fn versions_text(rows: &[VersionRow]) -> String {
             row.kernel.to_owned(),
             row.version.to_owned(),
             (row.passed + row.failed).to_string(),
+            row.not_taken.to_string(),
             number(row.worst_error),
             format!("{:.0e}", row.tolerance),
             result(row.failed, row.skipped.as_ref()),
         ]
     };
-    let head = ["op", "version", "cases", "worst error", "tolerance", "result"];
-    table(&head, &rows.iter().map(row).collect::<Vec<_>>(), &[2, 3, 4])
+    let head = ["op", "version", "cases", "not taken", "worst error", "tolerance", "result"];
+    table(&head, &rows.iter().map(row).collect::<Vec<_>>(), &[2, 3, 4, 5])
 }
 
 fn references_text(report: &Report) -> String {
@@ -292,6 +307,7 @@ fn references_text(report: &Report) -> String {
             row.op.clone(),
             row.plan.to_owned(),
             (row.passed + row.failed).to_string(),
+            row.not_taken.to_string(),
             row.worst_share.map_or_else(|| "-".into(), |share| format!("{:.1} %", share * 100.0)),
             result(row.failed, row.skipped.as_ref()),
         ]
@@ -303,7 +319,8 @@ fn references_text(report: &Report) -> String {
     if !report.reference_ops.is_empty() {
         let rows: Vec<_> = report.reference_ops.iter().map(op).collect();
         text += "\n";
-        text += &table(&["reference op", "run", "cases", "worst of allowed", "result"], &rows, &[2, 3]);
+        let head = ["reference op", "run", "cases", "not taken", "worst of allowed", "result"];
+        text += &table(&head, &rows, &[2, 3, 4]);
     }
     if !report.reference_models.is_empty() {
         let rows: Vec<_> = report.reference_models.iter().map(model).collect();

@@ -17,7 +17,7 @@ pub type ChooseLayouts = fn(&dyn Op, &[&[usize]], &[&[usize]], &[Layout]) -> Opt
 /// An op's room.
 #[derive(Debug)]
 pub struct Room {
-    /// Also the name of its folders: `shaders/NAME`, `src/ops/NAME`, `tests/ops/NAME.rs`.
+    /// Also the name of its folders, `shaders/NAME` and `src/ops/NAME`, and of its tests in `tests/ops.rs`.
     pub name: &'static str,
     /// The ops that reference cases name and this room answers for.
     pub ops: &'static [&'static str],

@@ -6,12 +6,14 @@
 mod cases;
 mod dispatch;
 mod gradient;
+#[cfg(test)]
+mod tests;
 mod twin;
 
 use crate::error::{Error, Result};
 use crate::graph::{GradientContext, Graph, Op, Value};
 
-use super::convolution::Geometry;
+use super::convolution::{Geometry, check_pairs, only_output, span};
 use super::{Attributes, Epilogue, Gradient, Kernel, Room, twin as twin_of};
 
 /// The room.
@@ -70,12 +72,15 @@ impl Conv2d {
     /// # Errors
     /// [`Error::Parameter`] for a stride or dilation of 0, or any number above 65,535.
     pub fn new(stride: [usize; 2], padding: [usize; 2], dilation: [usize; 2]) -> Result<Self> {
-        for (what, pair, least) in [("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)] {
-            if pair.iter().any(|&v| v < least || v > 65_535) {
-                return Err(Error::parameter("conv2d", format!("{what} is {pair:?}, expected {least} to 65535")));
-            }
-        }
-        Ok(Self { stride, padding, dilation })
+        let conv = Self { stride, padding, dilation };
+        conv.check()?;
+        Ok(conv)
+    }
+
+    /// The fields are public, so whoever divides by one looks first.
+    fn check(&self) -> Result<()> {
+        let Self { stride, padding, dilation } = *self;
+        check_pairs("conv2d", &[("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)])
     }
 
     /// Stride 1 and `padding` on every side.
@@ -87,12 +92,13 @@ impl Conv2d {
     /// Height and width of the output.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where the kernel is larger than the padded input.
+    /// Those of [`Conv2d::new`]; [`Error::Parameter`] where the kernel is larger than the padded input.
     pub fn out_size(&self, size: [usize; 2], kernel: [usize; 2]) -> Result<[usize; 2]> {
+        self.check()?;
         let mut out = [0; 2];
         for (axis, name) in ["height", "width"].into_iter().enumerate() {
-            let padded = size[axis] + 2 * self.padding[axis];
-            let span = kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]).saturating_add(1);
+            let padded = size[axis].saturating_add(2 * self.padding[axis]);
+            let span = span(kernel[axis], self.dilation[axis]);
             if kernel[axis] == 0 || span > padded {
                 let message =
                     format!("kernel {name} is {span} with its dilation, but the padded input has only {padded}");
@@ -160,7 +166,7 @@ impl Op for Conv2d {
             return Err(Error::shape("conv2d", "bias", format!("[{}]", weight[0]), bias));
         }
         let [oh, ow] = self.out_size([x[2], x[3]], [weight[2], weight[3]])?;
-        Ok(vec![vec![x[0], weight[0], oh, ow]])
+        only_output("conv2d", [x[0], weight[0], oh, ow])
     }
 
     fn gradient(&self, context: &mut GradientContext<'_>) -> Result<()> {
@@ -188,7 +194,7 @@ impl Op for Conv2dBackwardData {
         if gradient[1..] != [weight[0], oh, ow] {
             return Err(Error::shape(self.kernel(), "gradient", format!("[n, {}, {oh}, {ow}]", weight[0]), gradient));
         }
-        Ok(vec![vec![gradient[0], weight[1], self.size[0], self.size[1]]])
+        only_output(self.kernel(), [gradient[0], weight[1], self.size[0], self.size[1]])
     }
 
     fn flops(&self, inputs: &[&[usize]], _: &[&[usize]]) -> u64 {
@@ -208,7 +214,7 @@ impl Op for Conv2dBackwardWeight {
         if [gradient[0], gradient[2], gradient[3]] != [x[0], oh, ow] {
             return Err(Error::shape(self.kernel(), "gradient", format!("[{}, co, {oh}, {ow}]", x[0]), gradient));
         }
-        Ok(vec![vec![gradient[1], x[1], self.kernel[0], self.kernel[1]]])
+        only_output(self.kernel(), [gradient[1], x[1], self.kernel[0], self.kernel[1]])
     }
 
     fn flops(&self, inputs: &[&[usize]], outputs: &[&[usize]]) -> u64 {

@@ -12,11 +12,21 @@ struct Shape {
     stride: [usize; 2],
     padding: [usize; 2],
     output_padding: [usize; 2],
+    dilation: [usize; 2],
     why: &'static str,
 }
 
 const fn up(x: [usize; 4], co: usize, factor: usize, why: &'static str) -> Shape {
-    Shape { x, co, kernel: [factor; 2], stride: [factor; 2], padding: [0; 2], output_padding: [0; 2], why }
+    Shape {
+        x,
+        co,
+        kernel: [factor; 2],
+        stride: [factor; 2],
+        padding: [0; 2],
+        output_padding: [0; 2],
+        dilation: [1; 2],
+        why,
+    }
 }
 
 const SHAPES: &[Shape] = &[
@@ -31,6 +41,7 @@ const SHAPES: &[Shape] = &[
         stride: [2, 2],
         padding: [1, 1],
         output_padding: [1, 0],
+        dilation: [1, 1],
         why: "taps meet, a row is added at the end",
     },
     Shape {
@@ -40,7 +51,18 @@ const SHAPES: &[Shape] = &[
         stride: [3, 1],
         padding: [0, 2],
         output_padding: [2, 0],
+        dilation: [1, 1],
         why: "nothing is alike in both directions, rows that no tap reaches",
+    },
+    Shape {
+        x: [2, 5, 4, 6],
+        co: 9,
+        kernel: [3, 2],
+        stride: [2, 3],
+        padding: [1, 2],
+        output_padding: [2, 1],
+        dilation: [3, 2],
+        why: "dilated, with as many rows added as the stride has",
     },
 ];
 
@@ -49,7 +71,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn three(shape: &Shape) -> Result<[Case; 4]> {
-    let conv = ConvTranspose2d::new(shape.stride, shape.padding, shape.output_padding)?;
+    let conv = ConvTranspose2d::new(shape.stride, shape.padding, shape.output_padding, shape.dilation)?;
     let [n, ci, h, w] = shape.x;
     let [oh, ow] = conv.out_size([h, w], shape.kernel)?;
     let x = Input::normal(shape.x);

@@ -190,7 +190,8 @@ fn image_layouts(_: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], _: &[Layout]) 
 /// As [`image_layouts`], where no two taps meet and none is cut off.
 fn subpixel_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
     let conv = op.downcast::<ConvTranspose2d>()?;
-    let apart = inputs[1][2..] == conv.stride && conv.padding == [0, 0] && conv.output_padding == [0, 0];
+    let plain = conv.padding == [0, 0] && conv.output_padding == [0, 0] && conv.dilation == [1, 1];
+    let apart = plain && inputs[1][2..] == conv.stride;
     apart.then(|| image_layouts(op, inputs, outputs, offered)).flatten()
 }
 

@@ -1,18 +1,20 @@
 //! Two-dimensional transposed convolution: the data gradient of a convolution as an op of its own.
 //!
-//! out\[n, co, oy, ox\] = bias\[co\] + Σ over ci, ky, kx and the iy, ix with iy·stride + ky − padding = oy (ox alike)
-//! of x\[n, ci, iy, ix\] · weight\[ci, co, ky, kx\]
+//! out\[n, co, oy, ox\] = bias\[co\] + Σ over ci, ky, kx and the iy, ix with iy·stride + ky·dilation − padding = oy
+//! (ox alike) of x\[n, ci, iy, ix\] · weight\[ci, co, ky, kx\]
 
 mod cases;
 mod dispatch;
 mod gradient;
+#[cfg(test)]
+mod tests;
 mod twin;
 
 use crate::error::{Error, Result};
 use crate::graph::{GradientContext, Graph, Op, Value};
 
 use super::conv2d::four;
-use super::convolution::Geometry;
+use super::convolution::{Geometry, check_pairs, only_output, span};
 use super::{Attributes, Epilogue, Gradient, Kernel, Room, twin as twin_of};
 
 /// The room.
@@ -61,27 +63,43 @@ pub struct ConvTranspose2d {
     pub padding: [usize; 2],
     /// Rows and columns added at the end of the output.
     pub output_padding: [usize; 2],
+    /// Distance of two taps on the output.
+    pub dilation: [usize; 2],
+}
+
+impl Default for ConvTranspose2d {
+    fn default() -> Self {
+        Self { stride: [1, 1], padding: [0, 0], output_padding: [0, 0], dilation: [1, 1] }
+    }
 }
 
 impl ConvTranspose2d {
     /// Checked parameters.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a stride of 0, an output padding not below the stride, or any number above 65,535.
-    pub fn new(stride: [usize; 2], padding: [usize; 2], output_padding: [usize; 2]) -> Result<Self> {
-        for (what, pair, least) in [("stride", stride, 1), ("padding", padding, 0)] {
-            if pair.iter().any(|&v| v < least || v > 65_535) {
-                return Err(Error::parameter(
-                    "conv_transpose2d",
-                    format!("{what} is {pair:?}, expected {least} to 65535"),
-                ));
-            }
+    /// [`Error::Parameter`] for a stride or dilation of 0, an output padding below neither of them, or any number above
+    /// 65,535.
+    pub fn new(
+        stride: [usize; 2],
+        padding: [usize; 2],
+        output_padding: [usize; 2],
+        dilation: [usize; 2],
+    ) -> Result<Self> {
+        let conv = Self { stride, padding, output_padding, dilation };
+        conv.check()?;
+        Ok(conv)
+    }
+
+    /// The fields are public, so whoever computes with them looks first.
+    fn check(&self) -> Result<()> {
+        let Self { stride, padding, output_padding, dilation } = *self;
+        let op = "conv_transpose2d";
+        check_pairs(op, &[("stride", stride, 1), ("padding", padding, 0), ("dilation", dilation, 1)])?;
+        if (0..2).any(|axis| output_padding[axis] >= stride[axis].max(dilation[axis])) {
+            let most = format!("expected below the stride {stride:?} or the dilation {dilation:?}");
+            return Err(Error::parameter(op, format!("output padding is {output_padding:?}, {most}")));
         }
-        if output_padding.iter().zip(&stride).any(|(add, stride)| add >= stride) {
-            let message = format!("output padding is {output_padding:?}, expected below the stride {stride:?}");
-            return Err(Error::parameter("conv_transpose2d", message));
-        }
-        Ok(Self { stride, padding, output_padding })
+        Ok(())
     }
 
     /// A kernel of `factor` by `factor` that enlarges an image `factor` times without overlap.
@@ -89,19 +107,26 @@ impl ConvTranspose2d {
     /// # Errors
     /// As [`ConvTranspose2d::new`].
     pub fn upsampling(factor: usize) -> Result<Self> {
-        Self::new([factor; 2], [0; 2], [0; 2])
+        Self::new([factor; 2], [0; 2], [0; 2], [1; 2])
     }
 
     /// Height and width of the output.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where the padding leaves no output.
+    /// Those of [`ConvTranspose2d::new`]; [`Error::Parameter`] for an empty kernel, and where the padding leaves no
+    /// output.
     pub fn out_size(&self, size: [usize; 2], kernel: [usize; 2]) -> Result<[usize; 2]> {
+        self.check()?;
+        if kernel.contains(&0) {
+            return Err(Error::parameter("conv_transpose2d", format!("kernel is {kernel:?}, expected 1 or more")));
+        }
         let mut out = [0; 2];
         for axis in 0..2 {
-            let whole = (size[axis].max(1) - 1) * self.stride[axis] + kernel[axis] + self.output_padding[axis];
+            let last = size[axis].saturating_sub(1).saturating_mul(self.stride[axis]);
+            let span = span(kernel[axis], self.dilation[axis]);
+            let whole = last.saturating_add(span).saturating_add(self.output_padding[axis]);
             let cut = 2 * self.padding[axis];
-            if kernel[axis] == 0 || whole <= cut {
+            if whole <= cut {
                 let message = format!("padding {:?} leaves nothing of an output of {whole}", self.padding);
                 return Err(Error::parameter("conv_transpose2d", message));
             }
@@ -119,7 +144,7 @@ impl ConvTranspose2d {
             kernel,
             stride: self.stride,
             padding: self.padding,
-            dilation: [1, 1],
+            dilation: self.dilation,
             weight_outer_y: true,
         }
     }
@@ -158,7 +183,8 @@ impl Op for ConvTranspose2d {
             }
         };
         if weight[0] != x[1] {
-            let expected = format!("[{}, co, kh, kw] for an input of {} channels", x[1], x[1]);
+            let expected =
+                format!("[{}, co, kh, kw] for an input of {} channels (groups are not supported)", x[1], x[1]);
             return Err(Error::shape("conv_transpose2d", "weight", expected, weight));
         }
         if let Some(bias) = inputs.get(2)
@@ -167,7 +193,7 @@ impl Op for ConvTranspose2d {
             return Err(Error::shape("conv_transpose2d", "bias", format!("[{}]", weight[1]), bias));
         }
         let [oh, ow] = self.out_size([x[2], x[3]], [weight[2], weight[3]])?;
-        Ok(vec![vec![x[0], weight[1], oh, ow]])
+        only_output("conv_transpose2d", [x[0], weight[1], oh, ow])
     }
 
     fn gradient(&self, context: &mut GradientContext<'_>) -> Result<()> {
@@ -195,7 +221,7 @@ impl Op for ConvTranspose2dBackwardData {
         if gradient[1..] != [weight[1], oh, ow] {
             return Err(Error::shape(self.kernel(), "gradient", format!("[n, {}, {oh}, {ow}]", weight[1]), gradient));
         }
-        Ok(vec![vec![gradient[0], weight[0], self.size[0], self.size[1]]])
+        only_output(self.kernel(), [gradient[0], weight[0], self.size[0], self.size[1]])
     }
 
     fn flops(&self, inputs: &[&[usize]], outputs: &[&[usize]]) -> u64 {
@@ -215,7 +241,7 @@ impl Op for ConvTranspose2dBackwardWeight {
         if [gradient[0], gradient[2], gradient[3]] != [x[0], oh, ow] {
             return Err(Error::shape(self.kernel(), "gradient", format!("[{}, co, {oh}, {ow}]", x[0]), gradient));
         }
-        Ok(vec![vec![x[1], gradient[1], self.kernel[0], self.kernel[1]]])
+        only_output(self.kernel(), [x[1], gradient[1], self.kernel[0], self.kernel[1]])
     }
 
     fn flops(&self, inputs: &[&[usize]], outputs: &[&[usize]]) -> u64 {
@@ -240,9 +266,16 @@ impl Graph {
     }
 }
 
-fn from_case(graph: &mut Graph, _: &str, attributes: &Attributes<'_>, inputs: &[Value]) -> Result<Vec<Value>> {
+fn from_case(graph: &mut Graph, op: &str, attributes: &Attributes<'_>, inputs: &[Value]) -> Result<Vec<Value>> {
+    if !attributes.json["groups"].is_null() && attributes.index("groups")? != 1 {
+        return Err(Error::parameter(op, format!("groups is {}, only 1 is supported", attributes.json["groups"])));
+    }
     let pair = |key, default| attributes.pair(key, default);
-    let conv =
-        ConvTranspose2d::new(pair("stride", [1; 2])?, pair("padding", [0; 2])?, pair("output_padding", [0; 2])?)?;
+    let conv = ConvTranspose2d::new(
+        pair("stride", [1; 2])?,
+        pair("padding", [0; 2])?,
+        pair("output_padding", [0; 2])?,
+        pair("dilation", [1; 2])?,
+    )?;
     Ok(vec![graph.push1(conv, inputs)?])
 }

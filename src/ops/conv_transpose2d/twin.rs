@@ -18,8 +18,8 @@ fn each_tap(
         for ix in 0..w {
             for ky in 0..kh {
                 for kx in 0..kw {
-                    let oy = (iy * conv.stride[0] + ky).wrapping_sub(conv.padding[0]);
-                    let ox = (ix * conv.stride[1] + kx).wrapping_sub(conv.padding[1]);
+                    let oy = (iy * conv.stride[0] + ky * conv.dilation[0]).wrapping_sub(conv.padding[0]);
+                    let ox = (ix * conv.stride[1] + kx * conv.dilation[1]).wrapping_sub(conv.padding[1]);
                     if oy < oh && ox < ow {
                         visit([iy, ix], [ky, kx], [oy, ox]);
                     }

@@ -3,6 +3,8 @@
 
 mod cases;
 mod dispatch;
+#[cfg(test)]
+mod tests;
 mod twin;
 
 use crate::error::{Error, Result};

@@ -5,6 +5,8 @@
 mod cases;
 mod dispatch;
 mod gradient;
+#[cfg(test)]
+mod tests;
 mod twin;
 
 use crate::error::{Error, Result};

@@ -2,6 +2,8 @@
 
 mod cases;
 mod dispatch;
+#[cfg(test)]
+mod tests;
 mod twin;
 
 use crate::error::{Error, Result};
