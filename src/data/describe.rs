@@ -1,10 +1,10 @@
 //! A data set in numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{Dataset, Layout, Split};
+use super::dataset::{Dataset, Layout, Sample, Split};
 use super::image::{DecodeLimits, photo_size, read_bytes, read_mask};
 use crate::error::Result;
 
@@ -98,24 +98,19 @@ pub fn describe(
     mut progress: impl FnMut(usize) -> bool,
 ) -> Result<Description> {
     let samples = &dataset.samples;
-    let ids = |keep: &dyn Fn(&super::Sample) -> bool| -> Vec<String> {
+    let ids = |keep: &dyn Fn(&Sample) -> bool| -> Vec<String> {
         samples.iter().filter(|s| keep(s)).map(|s| s.id.clone()).collect()
     };
     let mut lesions: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut lesion_sides: BTreeMap<&str, Vec<Split>> = BTreeMap::new();
     let mut splits: BTreeMap<String, usize> = BTreeMap::new();
     for sample in samples {
         if let Some(lesion) = &sample.lesion {
             lesions.entry(lesion.clone()).or_default().push(sample.id.clone());
-            lesion_sides.entry(lesion).or_default().extend(sample.split);
         }
         if let Some(split) = sample.split {
             *splits.entry(split.name().to_owned()).or_default() += 1;
         }
     }
-    let on_two = |sides: &[Split]| sides.iter().any(|side| *side != sides[0]);
-    let lesions_on_two_sides =
-        lesion_sides.iter().filter(|(_, sides)| on_two(sides)).map(|(lesion, _)| (*lesion).to_owned()).collect();
     let mut description = Description {
         layout: dataset.layout,
         images: samples.len(),
@@ -134,10 +129,22 @@ pub fn describe(
         full_masks: Vec::new(),
         mean_lesion_area: None,
         splits,
-        lesions_on_two_sides,
+        lesions_on_two_sides: lesions_on_two_sides(samples),
     };
     look_at_files(dataset, depth, limits, &mut description, &mut progress)?;
     Ok(description)
+}
+
+/// The lesions with photographs on more than one side of the split, by name.
+#[must_use]
+pub fn lesions_on_two_sides(samples: &[Sample]) -> Vec<String> {
+    let mut sides: BTreeMap<&str, BTreeSet<Split>> = BTreeMap::new();
+    for sample in samples {
+        if let Some(lesion) = &sample.lesion {
+            sides.entry(lesion).or_default().extend(sample.split);
+        }
+    }
+    sides.into_iter().filter(|(_, sides)| sides.len() > 1).map(|(lesion, _)| lesion.to_owned()).collect()
 }
 
 fn look_at_files(

@@ -1,5 +1,7 @@
 //! Sizes: photographs to network input, maps to any size, padding to a multiple and back.
 
+use std::borrow::Cow;
+
 use ::image::{GrayImage, RgbImage};
 use fast_image_resize as fir;
 
@@ -18,6 +20,17 @@ pub fn resize_grey(grey: &GrayImage, height: usize, width: usize) -> Result<Gray
     let (w, h) = target("resize_grey", height, width)?;
     let raw = convolve(grey.as_raw(), grey.dimensions(), (w, h), fir::PixelType::U8)?;
     GrayImage::from_raw(w, h, raw).ok_or_else(|| lost("resize_grey"))
+}
+
+/// A photograph whose longer side is at most `side` pixels: itself, or a smaller copy of the same proportions.
+pub fn within(photo: &RgbImage, side: u32) -> Result<Cow<'_, RgbImage>> {
+    let (width, height) = photo.dimensions();
+    let longer = width.max(height);
+    if longer <= side {
+        return Ok(Cow::Borrowed(photo));
+    }
+    let scaled = |of: u32| (u64::from(of) * u64::from(side) / u64::from(longer)).max(1) as usize;
+    resize_photo(photo, scaled(height), scaled(width)).map(Cow::Owned)
 }
 
 /// A photograph as network input: shape (1, 3, height, width), values 0..=1, channels red, green, blue.

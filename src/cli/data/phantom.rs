@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::{Context, SizeArg};
-use crate::data::phantom::{PhantomOptions, write_phantoms};
+use crate::data::phantom::{Coloring, PhantomOptions, write_colored_phantoms};
 use crate::error::{Error, Result};
 
 /// Flags of `nevus data phantom`.
@@ -24,6 +24,9 @@ pub(crate) struct PhantomArgs {
     /// The seed: the same one draws the same photographs, byte for byte
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     seed: u64,
+    /// Let the lesions' hue tell their class: brown for nevi, blue-grey for melanomas, red for all others
+    #[arg(long)]
+    color_coded: bool,
     /// The folder to write, in the layout of HAM10000
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -45,6 +48,7 @@ struct Done<'a> {
     height: usize,
     width: usize,
     seed: u64,
+    color_coded: bool,
 }
 
 pub(super) fn run(args: &PhantomArgs, context: &Context) -> Result<ExitCode> {
@@ -62,7 +66,8 @@ pub(super) fn run(args: &PhantomArgs, context: &Context) -> Result<ExitCode> {
     }
     drawn?;
     let SizeArg { height, width } = args.size;
-    let done = Done { out, count: args.count, height, width, seed: args.seed };
+    let (count, seed, color_coded) = (args.count, args.seed, args.color_coded);
+    let done = Done { out, count, height, width, seed, color_coded };
     context.print(|| format!("{} phantoms of {} in {}\n", args.count, args.size, out.display()), &done)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -74,7 +79,8 @@ fn draw(args: &PhantomArgs, context: &Context) -> Result<()> {
     let options = PhantomOptions { count: args.count, height, width, seed: args.seed, threads };
     let draft = tempfile::Builder::new().prefix(".nevus-").tempdir_in(&args.out).map_err(Error::io(&args.out))?;
     let bar = context.progress("drawing", args.count);
-    write_phantoms(draft.path(), &options, |done| {
+    let coloring = if args.color_coded { Coloring::ByClass } else { Coloring::Natural };
+    write_colored_phantoms(draft.path(), &options, coloring, |done| {
         bar.set_position(done);
         !context.cancelled()
     })?;

@@ -30,6 +30,11 @@ const BLUE_GREY: Rgb = [0.42, 0.48, 0.58];
 const SCAR: Rgb = [0.90, 0.82, 0.80];
 const HORN: Rgb = [0.80, 0.68, 0.42];
 
+/// The hues of colour-coded lesions, each of brightness 1.
+const CODE_BROWN: Rgb = [1.28, 0.97, 0.42];
+const CODE_BLUE_GREY: Rgb = [0.80, 1.03, 1.37];
+const CODE_RED: Rgb = [1.75, 0.68, 0.67];
+
 #[derive(Debug)]
 pub(super) struct Lesion {
     pub class: usize,
@@ -141,6 +146,19 @@ impl Lesion {
             // A shoulder instead of clipping keeps colour in what is bright.
             if v > 0.8 { 0.8 + 0.2 * (1.0 - (-(v - 0.8) / 0.2).exp()) } else { v }
         })
+    }
+
+    /// A colour's brightness in the hue that stands for the lesion's class: paler where that hue cannot be so bright.
+    pub(super) fn coded(&self, color: Rgb) -> Rgb {
+        let hue = match self.class {
+            NV => CODE_BROWN,
+            MEL => CODE_BLUE_GREY,
+            _ => CODE_RED,
+        };
+        let bright = luma(color);
+        let most = hue.into_iter().fold(0.0, f32::max);
+        let share = ((1.0 / bright.max(0.01) - 1.0) / (most - 1.0)).clamp(0.0, 1.0);
+        hue.map(|channel| bright * lerp(1.0, channel, share))
     }
 
     /// Coordinates in which a structure is `size` wide, bent so that none is regular.

@@ -8,6 +8,8 @@
 //! About a quarter of the lesions are as bright as the skin they lie on, many are so in parts, light falls unevenly,
 //! and hair, ink, shadows and dark corners are darker than most lesions: a threshold on brightness fails (a test holds
 //! its mean `IoU`, with the best threshold for every image, below 0.75), while colour and structure show each outline.
+//!
+//! [`Coloring::ByClass`] makes classes easy to tell, by hue alone: what a classifier must learn from few photographs.
 
 mod lesion;
 mod noise;
@@ -20,7 +22,7 @@ use ::image::{GrayImage, Luma, Rgb, RgbImage};
 
 use self::lesion::{Lesion, blend};
 use self::skin::{Light, Skin};
-pub use self::write::{PhantomOptions, write_phantoms};
+pub use self::write::{PhantomOptions, write_colored_phantoms, write_phantoms};
 use super::augment::blur as soften;
 use super::dataset::DX;
 use super::rng::Rng;
@@ -42,6 +44,17 @@ pub struct Phantom {
     pub class: &'static str,
 }
 
+/// Where lesions have their colours from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Coloring {
+    /// From what absorbs light in skin, as the diagnosis has it.
+    #[default]
+    Natural,
+    /// From a code: nevi are brown, melanomas blue-grey, all others red. Brightness, structure, outline and everything
+    /// around the lesion are those of [`Coloring::Natural`].
+    ByClass,
+}
+
 /// The lesion that photograph `index` shows, named by the first photograph of it.
 #[must_use]
 pub fn lesion_of(seed: u64, index: u64) -> u64 {
@@ -58,6 +71,11 @@ pub fn image_id(index: u64) -> String {
 
 /// Draws photograph `index` at a size; it depends on the seed, the index and the size alone.
 pub fn phantom(seed: u64, index: u64, height: usize, width: usize) -> Result<Phantom> {
+    colored_phantom(Coloring::Natural, seed, index, height, width)
+}
+
+/// Draws photograph `index` at a size as [`phantom`] does, its lesion in other colours.
+pub fn colored_phantom(coloring: Coloring, seed: u64, index: u64, height: usize, width: usize) -> Result<Phantom> {
     if !(8..=8192).contains(&height) || !(8..=8192).contains(&width) {
         return Err(Error::shape("phantom", "size", "height and width from 8 to 8192", &[height, width]));
     }
@@ -83,7 +101,12 @@ pub fn phantom(seed: u64, index: u64, height: usize, width: usize) -> Result<Pha
             if opacity > 0.0 {
                 // Skin's own unevenness shows through.
                 let local = [0, 1, 2].map(|c| 0.5 * (skin.color[c] + color[c]));
-                color = blend(color, lesion.color(u, v, depth, local), opacity);
+                let natural = lesion.color(u, v, depth, local);
+                let inside = match coloring {
+                    Coloring::Natural => natural,
+                    Coloring::ByClass => lesion.coded(natural),
+                };
+                color = blend(color, inside, opacity);
             }
             let at = row * width + column;
             mask[at] = depth < 1.0;

@@ -91,6 +91,50 @@ fn the_outline_shows_in_color() {
     assert!(differences[3] > 8.0 && differences[30] > 25.0, "{differences:?}");
 }
 
+/// What is drawn in other colours is the lesion: its hue tells the class, and it is as bright as before, but for red that
+/// bright light makes too bright for a byte.
+#[test]
+fn coded_colors_tell_the_class_and_change_nothing_else() {
+    let luma = |pixel: [f32; 3]| 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
+    let (mut told, mut darker) = (0, Vec::new());
+    for index in 0..60 {
+        let natural = phantom(5, index, 48, 64).unwrap();
+        let coded = colored_phantom(Coloring::ByClass, 5, index, 48, 64).unwrap();
+        assert_eq!(coded, colored_phantom(Coloring::ByClass, 5, index, 48, 64).unwrap());
+        assert_eq!((&coded.mask, coded.class), (&natural.mask, natural.class));
+        assert_ne!(coded.image, natural.image);
+        // Far from the lesion, where neither its edge nor the lens's blur reaches.
+        let far = |x: i64, y: i64| {
+            natural
+                .mask
+                .enumerate_pixels()
+                .all(|(u, v, mask)| mask.0[0] == 0 || (i64::from(u) - x).pow(2) + (i64::from(v) - y).pow(2) > 14 * 14)
+        };
+        let corners = [(0, 0), (63, 0), (0, 47), (63, 47)].into_iter().filter(|&(x, y)| far(x, y));
+        for (x, y) in corners {
+            let at = |image: &RgbImage| *image.get_pixel(x as u32, y as u32);
+            assert_eq!(at(&coded.image), at(&natural.image), "{index} at {x}, {y}");
+        }
+        let mean = |phantom: &Phantom| {
+            let inside = phantom.image.pixels().zip(phantom.mask.pixels()).filter(|(_, mask)| mask.0[0] == 255);
+            let (mut sum, mut count) = ([0.0f32; 3], 0.0f32);
+            for (pixel, _) in inside {
+                (0..3).for_each(|c| sum[c] += f32::from(pixel.0[c]));
+                count += 1.0;
+            }
+            sum.map(|sum| sum / count)
+        };
+        let [red, green, blue] = mean(&coded);
+        let hue = if blue > red { "mel" } else { ["nv", "other"][usize::from(green < 1.45 * blue)] };
+        told += u32::from(hue == if ["mel", "nv"].contains(&coded.class) { coded.class } else { "other" });
+        darker.push(luma(mean(&natural)) - luma([red, green, blue]));
+    }
+    assert!(told >= 58, "{told} of 60 told by hue");
+    let most = darker.iter().fold(0.0f32, |most, by| most.max(by.abs()));
+    let mean = darker.iter().sum::<f32>() / darker.len() as f32;
+    assert!(most < 20.0 && mean.abs() < 2.0, "{most} {mean}: {darker:?}");
+}
+
 #[test]
 fn a_folder_of_phantoms_is_a_data_set() {
     let options = PhantomOptions { count: 24, height: 24, width: 32, seed: 9, threads: 2 };
@@ -100,6 +144,10 @@ fn a_folder_of_phantoms_is_a_data_set() {
     let data = Dataset::open(a.path()).unwrap();
     assert_eq!((data.layout, data.samples.len()), (Layout::Ham10000, 24));
     assert!(data.samples.iter().all(|s| s.mask.is_some() && s.label.is_some() && s.split.is_some()));
+    let coded = tempfile::tempdir().unwrap();
+    write_colored_phantoms(coded.path(), &options, Coloring::ByClass, |_| true).unwrap();
+    let about = |dir: &std::path::Path| std::fs::read_to_string(dir.join("HAM10000_metadata.csv")).unwrap();
+    assert_eq!(about(coded.path()), about(a.path()));
     for sample in Dataset::open(b.path()).unwrap().samples {
         let other = data.samples.iter().find(|s| s.id == sample.id).unwrap();
         assert_eq!(std::fs::read(&sample.image).unwrap(), std::fs::read(&other.image).unwrap());

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{FIRST_NUMBER, image_id, lesion_of, phantom};
+use super::{Coloring, FIRST_NUMBER, colored_phantom, image_id, lesion_of};
 use crate::data::dataset::{SPLIT_FILE, Sample, split_by_lesion, write_split};
 use crate::data::rng::Rng;
 use crate::data::save::{write_atomic, write_jpeg, write_png_grey};
@@ -37,6 +37,16 @@ pub fn write_phantoms(
     options: &PhantomOptions,
     progress: impl Fn(u64) -> bool + Sync,
 ) -> Result<()> {
+    write_colored_phantoms(dir, options, Coloring::Natural, progress)
+}
+
+/// As [`write_phantoms`], with lesions in other colours.
+pub fn write_colored_phantoms(
+    dir: impl AsRef<Path>,
+    options: &PhantomOptions,
+    coloring: Coloring,
+    progress: impl Fn(u64) -> bool + Sync,
+) -> Result<()> {
     let dir = dir.as_ref();
     if options.count == 0 || options.count > 999_999 {
         return Err(Error::parameter("phantom", format!("count is {}, expected 1 to 999999", options.count)));
@@ -58,7 +68,8 @@ pub fn write_phantoms(
             if index >= options.count {
                 return;
             }
-            let made = phantom(options.seed, index, options.height, options.width).and_then(|made| {
+            let made = colored_phantom(coloring, options.seed, index, options.height, options.width);
+            let made = made.and_then(|made| {
                 let id = image_id(index);
                 write_jpeg(images.join(format!("{id}.jpg")), &made.image, QUALITY)?;
                 write_png_grey(masks.join(format!("{id}_segmentation.png")), &made.mask)?;
