@@ -82,7 +82,7 @@ pub enum Error {
     },
     /// Device memory ran out.
     #[error(
-        "out of device memory: {label} needs {bytes} bytes (hint: a smaller --batch, --size, or more --micro-batch parts)"
+        "out of device memory: {label} needs {bytes} bytes (hint: a smaller --batch or --size; for a U-Net also more --micro-batch parts)"
     )]
     OutOfMemory {
         /// What was being allocated.

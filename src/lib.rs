@@ -6,22 +6,21 @@
 //! crate is the engine alone.
 //!
 //! ```
-//! use nevus::{Gpu, GpuOptions, Graph, Params, Plan, Tensor, models::UNet};
+//! use nevus::{Gpu, GpuOptions, Graph, Params, Plan, Tensor, Weights, models::UNet};
 //!
 //! # fn main() -> nevus::Result<()> {
 //! # let gpu = match Gpu::new(&GpuOptions::default()) {
-//! #     Err(nevus::Error::NoAdapter { .. }) => return Ok(()),
+//! #     Err(nevus::Error::NoAdapter { .. }) if std::env::var_os("CI").is_none() => return Ok(()),
 //! #     other => other?,
 //! # };
+//! let weights = Weights::open("weights/unet-ham10000-96x128.safetensors")?; // metadata: model, size, normalisation
 //! let mut graph = Graph::new();
-//! let x = graph.input("image", [1, 3, 16, 24])?;
-//! let net = UNet { base: 4, depth: 2, ..UNet::default() };
-//! let logits = net.build(&mut graph, x, None)?;
-//! let params = Params::new(&gpu, &graph)?;
-//! let plan = Plan::inference(&gpu, &graph, &[logits])?;
-//! assert!(plan.memory().total() > 0);
-//! let outputs = plan.run(&params, &[("image", &Tensor::zeros([1, 3, 16, 24]))])?;
-//! assert_eq!(outputs[0].shape(), [1, 1, 16, 24]);
+//! let x = graph.input("image", [1, 3, 96, 128])?;
+//! let logits = UNet::from_weights(&weights)?.build(&mut graph, x)?;
+//! let params = Params::upload(&gpu, &graph, &weights)?; // shared by every plan that uses them
+//! let plan = Plan::inference(&gpu, &graph, &[logits])?; // plan.memory() before any allocation
+//! let mask = plan.run(&params, &[("image", &Tensor::zeros([1, 3, 96, 128]))])?;
+//! assert_eq!(mask[0].shape(), [1, 1, 96, 128]);
 //! # Ok(())
 //! # }
 //! ```

@@ -1,20 +1,24 @@
-//! A classifier's training on the device: it learns, goes on to the bit, leaves frozen stages alone, and calibrates.
+//! A classifier's training on the device: it learns, tells apart what it has not seen and looks where that lies, goes on to
+//! the bit, leaves frozen stages alone, and calibrates.
 #![cfg(feature = "train")]
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use nevus::data::phantom::{PhantomOptions, write_phantoms};
-use nevus::data::{Augment, Classes, Dataset, Labelled, View};
+use nevus::data::image::RgbImage;
+use nevus::data::phantom::{Coloring, PhantomOptions, write_colored_phantoms, write_phantoms};
+use nevus::data::save::write_png;
+use nevus::data::{Augment, Classes, Dataset, DecodeLimits, Labelled, Sample, View, read_mask, read_photo};
 use nevus::models::{ResNet, ResNetDepth, Stage, Weights};
 use nevus::plan::PlanOptions;
 use nevus::train::classify::{ClassLoss, ClassifyConfig, ClassifyRun, ClassifySplits, Ended, Event, Monitor};
 use nevus::train::find_lr::LrRange;
 use nevus::train::step::{Normalisation, Optimizer};
-use nevus::train::{Classifier, Init, Schedule, StageRates, Ways};
+use nevus::train::{Checkpoint, Classifier, GradCam, Init, Schedule, StageRates, Ways};
 use nevus::{Error, Gpu};
 use support::{gpu, options};
 
@@ -25,7 +29,7 @@ fn phantoms(dir: &Path, count: u64, classes: &Classes) -> Labelled {
     Dataset::open(dir).unwrap().labelled(classes).unwrap()
 }
 
-fn part(all: &Labelled, range: std::ops::Range<usize>) -> Labelled {
+fn part(all: &Labelled, range: Range<usize>) -> Labelled {
     let (samples, indices) = (all.samples[range.clone()].to_vec(), all.indices[range].to_vec());
     Labelled { classes: all.classes.clone(), samples, indices }
 }
@@ -96,7 +100,7 @@ fn it_learns_thirty_two_phantoms_by_heart_and_calibration_tells_that_it_did() {
             println!("epoch {epoch}: loss {loss:.4}, accuracy {:.3}", val.scores.accuracy);
             best = best.max(val.scores.accuracy);
             if val.scores.accuracy == 1.0 && loss < 0.1 {
-                cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+                cancel.store(true, Ordering::Relaxed);
             }
         }
     });
@@ -127,6 +131,89 @@ fn it_learns_thirty_two_phantoms_by_heart_and_calibration_tells_that_it_did() {
     assert_ne!(mirrored.images()[0].logits[1], mirrored.images()[0].logits[0]);
 }
 
+/// Colour-coded phantoms: what is learned from, what decides when to stop, and what is then judged. Three photographs in a
+/// row may show one lesion, so that parts of threes share none.
+const LEARNED: Range<usize> = 0..144;
+const CHOSEN_ON: Range<usize> = 144..168;
+const UNSEEN: Range<usize> = 168..288;
+/// Height and width of photographs and input.
+const SIDE: usize = 48;
+const BATCH: usize = 16;
+const EPOCHS: u64 = 8;
+/// Where it is asked what spoke for a class; its grid has an eighth of the input's rows.
+const LAYER: &str = "layer2";
+/// How much more of the heat map lies on the lesions than would if it were even.
+const FACTOR: f64 = 1.3;
+
+#[test]
+fn from_scratch_it_tells_unseen_colors_apart_and_looks_at_the_lesions() {
+    let Some(gpu) = gpu(&options()) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let drawn = PhantomOptions { count: UNSEEN.end as u64, height: SIDE, width: SIDE, seed: 21, threads: 2 };
+    write_colored_phantoms(&data, &drawn, Coloring::ByClass, |_| true).unwrap();
+    let all = Dataset::open(&data).unwrap().labelled(&Classes::three()).unwrap();
+    let (splits, unseen) = (splits(part(&all, LEARNED), part(&all, CHOSEN_ON)), part(&all, UNSEEN));
+    let steps = (LEARNED.len() / BATCH) as u64 * EPOCHS;
+    let base = config(SIDE, BATCH, EPOCHS);
+    let config = ClassifyConfig { schedule: Schedule::cosine(1e-3, 4, steps), zero_last_norm: true, ..base };
+    let run_dir = dir.path().join("run");
+    let mut run = open(&gpu, &config, &run_dir, &splits, false).unwrap();
+    let cancel = AtomicBool::new(false);
+    let ended = run.train(None, &cancel, &mut |event| {
+        if let Event::Epoch { epoch, loss, val, .. } = event {
+            println!("epoch {epoch}: loss {loss:.4}, on val {:.4}, accuracy {:.3}", val.loss, val.scores.accuracy);
+            if val.scores.accuracy == 1.0 && val.loss < 0.05 {
+                cancel.store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    assert!(matches!(ended.unwrap(), Ended::Finished | Ended::Paused));
+    let weights = Weights::open(run_dir.join("best.safetensors")).unwrap();
+    let classifier = Classifier::new(&gpu, &weights).unwrap();
+    let meter = classifier.measure(&unseen, View::Whole, Ways::One, 24, &mut |_| true).unwrap();
+    let scores = meter.scores(1.0, None).unwrap();
+    println!(
+        "accuracy on what it has not seen {:.3}, recall over classes {:.3}",
+        scores.accuracy, scores.balanced_accuracy
+    );
+    assert!(scores.accuracy >= 0.95, "{:?}", scores.confusion);
+
+    let cam = GradCam::of(&gpu, &classifier, LAYER, &PlanOptions::default()).unwrap();
+    let maps: Vec<[f64; 2]> = unseen
+        .samples
+        .iter()
+        .zip(&unseen.indices)
+        .filter_map(|(sample, &class)| on_lesion(&cam, &classifier, sample, class))
+        .collect();
+    assert!(10 * maps.len() >= 9 * unseen.samples.len(), "{} maps have no weight", unseen.samples.len() - maps.len());
+    let mean = |which: usize| maps.iter().map(|shares| shares[which]).sum::<f64>() / maps.len() as f64;
+    println!("of the maps' weight {:.3} lies on lesions, which take {:.3} of their places", mean(0), mean(1));
+    assert!(mean(0) > FACTOR * mean(1), "{} {}", mean(0), mean(1));
+}
+
+/// The share of a photograph's heat map that lies on its lesion, and the share of the map's places that do: those with any
+/// pixel of the mask. `None` where nothing spoke for the class.
+fn on_lesion(cam: &GradCam, classifier: &Classifier, sample: &Sample, class: usize) -> Option<[f64; 2]> {
+    let limits = DecodeLimits::default();
+    let photo = read_photo(&sample.image, &limits).unwrap();
+    let mask = read_mask(sample.mask.as_ref().unwrap(), &limits).unwrap();
+    let map = cam.run(classifier.params(), &classifier.input(&photo, None).unwrap(), class).unwrap().map;
+    let &[1, 1, rows, columns] = map.shape() else { panic!("{:?}", map.shape()) };
+    let (width, height) = (mask.width() as usize, mask.height() as usize);
+    let mut lesion = vec![false; rows * columns];
+    for (at, _) in mask.as_raw().iter().enumerate().filter(|(_, value)| **value == 255) {
+        let (y, x) = (at / width * rows / height, at % width * columns / width);
+        lesion[y * columns + x] = true;
+    }
+    let weight = |on: bool| -> f64 {
+        let chosen = map.data().iter().zip(&lesion).filter(|(_, lesion)| **lesion || !on);
+        chosen.map(|(value, _)| f64::from(*value)).sum()
+    };
+    let places = lesion.iter().filter(|lesion| **lesion).count() as f64 / lesion.len() as f64;
+    (weight(false) > 0.0).then(|| [weight(true) / weight(false), places])
+}
+
 /// Everything that is drawn takes part: order, augmentation, mixup, dropout.
 fn drawn() -> ClassifyConfig {
     let mut config = config(24, 8, 4);
@@ -145,6 +232,18 @@ fn drawn() -> ClassifyConfig {
     config
 }
 
+/// The checkpoint of two runs that stand at the same place, to the bit.
+fn same_checkpoints(one: &Path, other: &Path) -> Checkpoint {
+    let [a, b] = [one, other].map(|dir| Checkpoint::load(dir).unwrap().unwrap());
+    assert_eq!(a.state, b.state);
+    for (slab, tensors) in &a.slabs {
+        for ((name, one), (_, other)) in tensors.iter().zip(&b.slabs[slab]) {
+            assert!(one == other, "{slab}/{name} differs");
+        }
+    }
+    a
+}
+
 #[test]
 fn a_resumed_run_goes_on_to_the_bit_and_frozen_stages_stay() {
     let Some(gpu) = gpu(&options()) else { return };
@@ -157,14 +256,7 @@ fn a_resumed_run_goes_on_to_the_bit_and_frozen_stages_stay() {
     for steps in [1, 3, 1] {
         assert_eq!(train(&gpu, &config, &parts, &splits, Some(steps)), Ended::Paused);
     }
-    let (a, b) = (nevus::train::Checkpoint::load(&whole).unwrap(), nevus::train::Checkpoint::load(&parts).unwrap());
-    let (a, b) = (a.unwrap(), b.unwrap());
-    assert_eq!(a.state, b.state);
-    for (slab, tensors) in &a.slabs {
-        for ((name, one), (_, other)) in tensors.iter().zip(&b.slabs[slab]) {
-            assert!(one == other, "{slab}/{name} differs");
-        }
-    }
+    let a = same_checkpoints(&whole, &parts);
     let fresh = Init::resnet(&config.net, config.seed, config.zero_last_norm);
     let step = config.step(&[1.0; 3]).unwrap();
     let fresh = fresh.fill(step.graph.params()).unwrap();
@@ -206,7 +298,12 @@ fn every_loss_takes_a_step_and_a_learning_rate_is_found() {
         true
     };
     let sgd = ClassifyConfig { loss: ClassLoss::CrossEntropy { label_smoothing: 0.0 }, ..focal };
-    let found = sgd.find_lr(&gpu, &splits.train, None, &PlanOptions::default(), &range, &mut tell).unwrap();
+    let mut init = Weights::new();
+    init.insert("layer4.1.bn1.bias", nevus::Tensor::zeros([512]));
+    init.insert("fc.bias", nevus::Tensor::zeros([1000]));
+    let found = sgd.find_lr(&gpu, &splits.train, Some(&init), &PlanOptions::default(), &range, &mut tell).unwrap();
+    let loaded = found.loaded.unwrap();
+    assert_eq!((loaded.loaded, loaded.replaced[0].name.as_str()), (vec!["layer4.1.bn1.bias".to_owned()], "fc.bias"));
     assert!(!found.points.is_empty() && found.points.len() == told);
     assert!((found.points[0].lr / 1e-5 - 1.0).abs() < 1e-5);
     assert!(found.points.windows(2).all(|pair| pair[1].lr > pair[0].lr));
@@ -230,6 +327,61 @@ fn a_step_that_is_not_finite_ends_the_run_and_names_the_op() {
     let ended = run.train(None, &AtomicBool::new(false), &mut |_| {});
     let Err(Error::NotFinite { step: 1, message }) = ended else { panic!("{ended:?}") };
     assert!(message.contains("first in conv2d.forward in layer2.0.conv1 ("), "{message}");
+}
+
+/// Every file of a run with its bytes.
+fn files(run: &Path) -> BTreeMap<std::ffi::OsString, Vec<u8>> {
+    let entries = std::fs::read_dir(run).unwrap().map(Result::unwrap);
+    entries.map(|entry| (entry.file_name(), std::fs::read(entry.path()).unwrap())).collect()
+}
+
+/// Photographs that are broken for a while, between a checkpoint and the run that goes on from it.
+#[test]
+fn a_later_step_that_is_not_finite_leaves_the_checkpoint_and_the_run_goes_on_from_it() {
+    let Some(gpu) = gpu(&options()) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let sample = |at: usize| Sample {
+        id: format!("{at:02}"),
+        image: dir.path().join(format!("{at:02}.png")),
+        mask: None,
+        label: None,
+        lesion: None,
+        split: None,
+    };
+    let samples: Vec<Sample> = (0..30).map(sample).collect();
+    let paint = |value: u8| {
+        let image = RgbImage::from_raw(24, 24, vec![value; 24 * 24 * 3]).unwrap();
+        samples.iter().for_each(|sample| write_png(&sample.image, &image).unwrap());
+    };
+    let indices = (0..samples.len()).map(|at| at % 3).collect();
+    let all = Labelled { classes: Classes::three(), samples: samples.clone(), indices };
+    let splits = splits(part(&all, 0..24), part(&all, 24..30));
+    // Of black nothing comes through such weights; of white, sums that pass what an f32 can hold.
+    let config = ClassifyConfig { normalisation: Normalisation { mean: [0.0; 3], std: [1.0; 3] }, ..config(24, 8, 2) };
+    let mut init = Weights::new();
+    init.insert("conv1.weight", nevus::Tensor::full([64, 3, 7, 7], 1e37));
+    let begin = |run: &Path, resume: bool| {
+        let init = (!resume).then_some(&init);
+        ClassifyRun::open(&gpu, &config, run, &splits, init, resume, &PlanOptions::default()).unwrap()
+    };
+    let go = |run: &mut ClassifyRun, steps| run.train(steps, &AtomicBool::new(false), &mut |_| {});
+    let (whole, broken) = (dir.path().join("whole"), dir.path().join("broken"));
+    paint(0);
+    assert_eq!(go(&mut begin(&whole, false), None).unwrap(), Ended::Finished);
+    // One step into the second epoch, so that there are best weights as well.
+    assert_eq!(go(&mut begin(&broken, false), Some(4)).unwrap(), Ended::Paused);
+    let before = files(&broken);
+    for file in ["state.json", "last.safetensors", "best.safetensors", "metrics.csv"] {
+        assert!(before.contains_key(std::ffi::OsStr::new(file)), "{file}: {:?}", before.keys());
+    }
+    paint(255);
+    let ended = go(&mut begin(&broken, true), None);
+    let Err(Error::NotFinite { step: 5, message }) = ended else { panic!("{ended:?}") };
+    assert!(message.contains("first in conv2d.forward in conv1 ("), "{message}");
+    assert!(files(&broken) == before, "a step that is not finite changed a file");
+    paint(0);
+    assert_eq!(go(&mut begin(&broken, true), None).unwrap(), Ended::Finished);
+    same_checkpoints(&whole, &broken);
 }
 
 #[test]

@@ -4,12 +4,14 @@
 #[path = "support/cli.rs"]
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use nevus::models::Weights;
+use nevus::models::{ResNet, StrideIn, Weights};
+use serde_json::Value;
 
-use self::support::{adapter, err, json, nevus, ok, out, phantoms, refused, text, tiny_unet};
+use self::support::{adapter, code, err, json, nevus, ok, out, phantoms, refused, text, tiny_unet};
 
 const SMALL: [&str; 6] = ["--depth", "18", "--size", "32x32", "--batch", "8"];
 
@@ -169,6 +171,157 @@ fn folders_of_classes_and_outlines_by_a_network() {
     refused(&nevus(init.into_iter().chain(SMALL.map(str::to_owned))), "no tensor in it belongs to the model");
     let eval = nevus(["eval", "classify", &text(&made), "--weights", &last, "--unet", &unet]);
     refused(&eval, "is none of the classes moles, warts");
+}
+
+/// How many photographs of a `split.csv` stand on a side.
+fn count(split: &Path, side: &str) -> usize {
+    let sides = fs::read_to_string(split).unwrap();
+    sides.lines().filter(|line| line.ends_with(&format!(",{side}"))).count()
+}
+
+#[test]
+fn flags_reach_the_run_and_its_weights_and_eval_finds_the_drawn_split() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| text(&dir.path().join(name));
+    let (data, run, unet) = (place("data"), place("run"), place("unet.safetensors"));
+    let drawn = ["data", "phantom", "--count", "48", "--size", "40x56", "--seed", "3", "--color-coded", "--json"];
+    let drawn = nevus(drawn.into_iter().chain(["--out", &data]));
+    ok(&drawn);
+    assert_eq!(json(&drawn.stdout)["color_coded"], true);
+    tiny_unet(Path::new(&unet), 0.5);
+
+    let flags = "--epochs 1 --stride-in 1x1 --no-background --mixup 0.2 --balanced --class-weights 0.5 \
+                 --label-smoothing 0.1 --ema 0.9 --dropout 0.2 --freeze-norms layer1,layer2 --monitor balanced-accuracy \
+                 --val-limit 3";
+    let train = ["train", "classify", &data, "--out", &run].into_iter().chain(SMALL).chain(flags.split_whitespace());
+    ok(&nevus(train));
+    let run = Path::new(&run);
+    let config = json(&fs::read(run.join("config.json")).unwrap());
+    let got: BTreeMap<&str, &Value> = [
+        ("stride in", &config["net"]["stride_in"]),
+        ("view", &config["view"]["kind"]),
+        ("mixup", &config["mixup"]),
+        ("balanced", &config["balanced"]),
+        ("class weights", &config["class_weights"]),
+        ("label smoothing", &config["loss"]["label_smoothing"]),
+        ("ema", &config["ema"]),
+        ("dropout", &config["net"]["dropout"]),
+        ("frozen norms", &config["stages"]["frozen_norms"]),
+        ("monitor", &config["monitor"]),
+        ("val limit", &config["val_limit"]),
+    ]
+    .into();
+    let wanted = serde_json::json!({
+        "stride in": "1x1", "view": "masked", "mixup": 0.2, "balanced": true, "class weights": 0.5, "label smoothing": 0.1,
+        "ema": 0.9, "dropout": 0.2, "frozen norms": ["layer1", "layer2"], "monitor": "balanced-accuracy", "val limit": 3,
+    });
+    assert_eq!(serde_json::to_value(&got).unwrap(), wanted);
+    let [last, best] = ["last", "best"].map(|name| run.join(format!("{name}.safetensors")));
+    let (kept, averaged) = (Weights::open(&last).unwrap(), Weights::open(&best).unwrap());
+    let net = ResNet::from_weights(&averaged).unwrap();
+    assert_eq!((net.stride_in, net.dropout), (StrideIn::Conv1x1, 0.2));
+    assert_ne!(kept.tensors["fc.weight"], averaged.tensors["fc.weight"], "the best weights are the average");
+    let moved = |name: &str| kept.tensors[name].data().iter().any(|value| *value != 0.0);
+    assert!(moved("bn1.running_mean") && moved("layer3.0.bn1.running_mean"));
+    assert!(!moved("layer1.0.bn1.running_mean") && !moved("layer2.1.bn2.running_mean"), "frozen norms moved");
+    // Three photographs of val: thirds.
+    let metrics = fs::read_to_string(run.join("metrics.csv")).unwrap();
+    let mut rows = metrics.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let at = rows.next().unwrap().iter().position(|name| *name == "val_accuracy").unwrap();
+    let thirds = 3.0 * rows.next().unwrap()[at].parse::<f64>().unwrap();
+    assert!((thirds - thirds.round()).abs() < 1e-6, "{metrics}");
+    assert!(!run.join("split.csv").exists(), "the data set has a split");
+    let (last, best) = (text(&last), text(&best));
+
+    // Without a split one is drawn; the network starts as the weights say, stride and all.
+    let split = dir.path().join("split.csv");
+    fs::rename(Path::new(&data).join("split.csv"), &split).unwrap();
+    let other = place("other");
+    let train = ["train", "classify", &data, "--out", &other, "--init", &last, "--crop", "lesion", "--steps", "1"];
+    let trained = nevus(train.into_iter().chain(SMALL).chain(["--freeze-norms", "all"]));
+    ok(&trained);
+    let other_split = Path::new(&other).join("split.csv");
+    assert!(err(&trained).contains(&text(&other_split)), "{}", err(&trained));
+    assert_eq!(["train", "val", "test"].map(|side| count(&other_split, side)).iter().sum::<usize>(), 48);
+    let config = json(&fs::read(Path::new(&other).join("config.json")).unwrap());
+    assert_eq!((&config["net"]["stride_in"], &config["view"]["kind"]), (&"1x1".into(), &"crop".into()));
+    assert_eq!(config["stages"]["frozen_norms"].as_array().unwrap().len(), 6);
+    let crop = text(&Path::new(&other).join("last.safetensors"));
+
+    let base = ["eval", "classify", &data, "--resamples", "0", "--json", "--weights"];
+    let eval = |weights: &str, more: &[&str]| nevus(base.iter().copied().chain([weights]).chain(more.iter().copied()));
+    let found = eval(&crop, &[]);
+    ok(&found);
+    assert!(err(&found).contains(&format!("split: {}", other_split.display())), "{}", err(&found));
+    let report = json(&found.stdout);
+    assert_eq!((&report["split"], &report["images"]), (&"test".into(), &count(&other_split, "test").into()));
+    // A file that is named comes before it, and stands in where no run has drawn one.
+    for weights in [&crop, &best] {
+        let found = eval(weights, &["--split-file", &text(&split), "--split", "val"]);
+        ok(&found);
+        assert!(!err(&found).contains("split: "), "{}", err(&found));
+        assert_eq!(json(&found.stdout)["images"], count(&split, "val"));
+    }
+    assert_eq!(json(&eval(&best, &[]).stdout)["split"], "all");
+    let strangers = dir.path().join("strangers.csv");
+    fs::write(&strangers, "image_id,split\nISIC_0000001,test\n").unwrap();
+    refused(&eval(&best, &["--split-file", &text(&strangers)]), "names none of the data set's photographs");
+
+    // Each view by weights of its own.
+    let sides = text(&split);
+    let views = ["--split-file", &sides, "--compare", "--crop-weights", &crop, "--masked-weights", &best];
+    let compared = eval(&last, &views);
+    ok(&compared);
+    let compared = json(&compared.stdout)["compared"].as_array().unwrap().clone();
+    let by = |at: usize| (compared[at]["name"].as_str().unwrap(), compared[at]["weights"].as_str().unwrap());
+    let wanted = [("whole image", &last), ("lesion crop", &crop), ("background removed", &best)];
+    assert_eq!([by(0), by(1), by(2)], wanted.map(|(name, weights)| (name, weights.as_str())));
+    let alone = json(&eval(&best, &["--split-file", &sides]).stdout);
+    for key in ["images", "accuracy", "ece", "confusion"] {
+        assert_eq!(compared[2][key], alone[key], "{key}");
+    }
+    assert_eq!(code(&eval(&last, &["--crop-weights", &crop])), 2, "without --compare there is nothing to use it for");
+
+    // What the U-Net outlines, in four ways: eval shows a photograph as classify does.
+    let outlined = ["--outlined", "--unet", &unet, "--crop", "lesion", "--tta", "4", "--split", "all", "--limit", "4"];
+    let found = eval(&best, &outlined);
+    ok(&found);
+    assert!(err(&found).contains("4 photographs have no mask"), "{}", err(&found));
+    let report = json(&found.stdout);
+    assert_eq!((&report["images"], &report["outlined"], &report["ways"]), (&4.into(), &true.into(), &4.into()));
+    let photo = |id: &Value| text(&Path::new(&data).join(format!("images/{}.jpg", id.as_str().unwrap())));
+    let images = report["per_image"].as_array().unwrap();
+    let photos: Vec<String> = images.iter().map(|image| photo(&image["name"])).collect();
+    let classify = |tta: &str| {
+        let flags = ["--weights", &best, "--unet", &unet, "--crop", "lesion", "--tta", tta, "--json"];
+        let said = nevus(["classify"].into_iter().chain(photos.iter().map(String::as_str)).chain(flags));
+        ok(&said);
+        json(&said.stdout)["photos"].clone()
+    };
+    let probabilities = |said: &Value| -> Vec<f64> {
+        let of_photo = |photo: &Value| photo["probabilities"].as_array().unwrap().clone();
+        let all = said.as_array().unwrap().iter().flat_map(of_photo);
+        all.map(|one| one["probability"].as_f64().unwrap()).collect()
+    };
+    let (four, one) = (probabilities(&classify("4")), probabilities(&classify("1")));
+    let measured = images.iter().flat_map(|image| image["probabilities"].as_array().unwrap());
+    let measured: Vec<f64> = measured.map(|value| value.as_f64().unwrap()).collect();
+    let near = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(near(&four, &measured), "{four:?} {measured:?}");
+    assert!(!near(&four, &one), "four ways are one: {one:?}");
+
+    // Photographs that the table does not know.
+    let table = Path::new(&data).join("HAM10000_metadata.csv");
+    let rows = fs::read_to_string(&table).unwrap();
+    fs::write(&table, rows.lines().take(47).collect::<Vec<_>>().join("\n")).unwrap();
+    refused(&eval(&best, &["--split", "all"]), "2 of 48 photographs have no label");
+    let skipped = eval(&best, &["--split", "all", "--skip-unlabelled"]);
+    ok(&skipped);
+    assert!(err(&skipped).contains("2 photographs without a label"), "{}", err(&skipped));
+    assert_eq!(json(&skipped.stdout)["images"], 46);
 }
 
 #[test]

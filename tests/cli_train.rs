@@ -1,4 +1,5 @@
-//! `nevus train … --resume`, run as a user runs it, on phantoms: what no flag says is the run's own.
+//! `nevus train …`, run as a user runs it, on phantoms: with `--resume` what no flag says is the run's own, Ctrl-C ends a
+//! run that can be gone on with, and what `--init` and a split bring is said.
 #![cfg(feature = "cli")]
 
 #[path = "support/cli.rs"]
@@ -8,11 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use nevus::data::phantom::image_id;
 use nevus::models::{Precision, ResNet, ResNetDepth};
 use nevus::train::Init;
-use nevus::{Graph, Weights};
+use nevus::{Graph, Tensor, Weights};
 
-use self::support::{adapter, json, nevus, ok, out, phantoms, refused, text, tiny_unet};
+use self::support::{adapter, err, json, nevus, ok, out, phantoms, refused, text, tiny_unet};
 
 /// A copy of a run's folder, whose files lie side by side.
 fn copied(run: &Path, name: &str) -> PathBuf {
@@ -94,6 +96,108 @@ fn a_segmentation_goes_on_without_its_flags() {
     let again = ["train", "segment", &data, "--out", &begun, "--steps", "1", "--resume"];
     refused(&nevus(again), "no checkpoint yet");
     ok(&nevus(again.iter().chain(&["--init", &init])));
+}
+
+/// By the signal that Ctrl-C sends. The exit code is 0: the run did what it was asked to.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_segmentation_ends_well_and_goes_on() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    phantoms(&data, "30", "40x56");
+    let (data, run) = (text(&data), dir.path().join("run"));
+    let shown = text(&run);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nevus"))
+        .args(["train", "segment", &data, "--out", &shown, "--size", "32x32", "--base", "4", "--depth", "2"])
+        .args(["--batch", "4", "--augment", "none", "--epochs", "100000", "--patience", "0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Read to its end, so that the program never waits for room.
+    let (mut said, mut asked) = (String::new(), false);
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.starts_with("epoch 0: loss") && !asked {
+            asked = true;
+            // The shell's own kill: not every system has the program.
+            let sent = Command::new("sh").args(["-c", "kill -INT \"$0\"", &child.id().to_string()]).status().unwrap();
+            assert!(sent.success());
+        }
+        said += &format!("{line}\n");
+    }
+    let ended = child.wait_with_output().unwrap();
+    ok(&ended);
+    assert!(asked && said.contains("stopping (again to end at once)"), "{said}");
+    assert!(out(&ended).starts_with(&format!("paused; --resume goes on: {shown}; best val IoU")), "{}", out(&ended));
+    let figures = ["loss.svg", "iou.svg", "lr.svg", "report.html"];
+    for file in ["best.safetensors", "last.safetensors", "metrics.csv", "state.json"].iter().chain(&figures) {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+
+    let steps = || json(&fs::read(run.join("state.json")).unwrap())["state"]["step"].as_u64().unwrap();
+    let before = steps();
+    let resumed = nevus(["train", "segment", &data, "--out", &shown, "--resume", "--steps", "2", "--json"]);
+    ok(&resumed);
+    assert_eq!(json(&resumed.stdout)["ended"], "paused");
+    assert_eq!(steps(), before + 2);
+}
+
+#[test]
+fn a_segmentation_says_what_it_starts_from_and_warns_of_lesions_on_two_sides() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| text(&dir.path().join(name));
+    let data = at("data");
+    phantoms(Path::new(&data), "30", "40x56");
+    tiny_unet(Path::new(&at("whole.safetensors")), 0.5);
+    let mut part = Weights::open(at("whole.safetensors")).unwrap();
+    part.tensors.remove("down.0.conv1.bias");
+    part.save(at("part.safetensors"), Precision::F32).unwrap();
+    let mut foreign = Weights::new();
+    foreign.insert("layer1.weight", Tensor::zeros([3]));
+    foreign.save(at("foreign.safetensors"), Precision::F32).unwrap();
+    let begin = |out: &str, init: &str, base: &str| {
+        let flags = ["--size", "32x32", "--depth", "2", "--batch", "4", "--steps", "1", "--base", base];
+        nevus(["train", "segment", &data, "--out", &at(out), "--init", &at(init)].iter().chain(&flags))
+    };
+    let refusal = begin("run", "part.safetensors", "8");
+    refused(&refusal, "has shape [4, 3, 3, 3], expected [8, 3, 3, 3]");
+    assert!(err(&refusal).contains("hint: --init takes"), "{}", err(&refusal));
+    refused(&begin("run", "foreign.safetensors", "4"), "no tensor in it belongs to the model");
+    let begun = begin("run", "part.safetensors", "4");
+    ok(&begun);
+    let said = err(&begun);
+    assert!(said.contains("loaded 25 of 26 tensors"), "{said}");
+    assert!(said.contains("not in the file, so they start afresh: down.0.conv1.bias"), "{said}");
+    assert!(!said.contains("more than one side"), "{said}");
+
+    // One side for even numbers, another for odd ones.
+    let side = |number: u64| format!("{},{}\n", image_id(number), ["train", "val"][usize::from(number % 2 == 1)]);
+    let sides: String = std::iter::once("image_id,split\n".to_owned()).chain((0..30).map(side)).collect();
+    fs::write(dir.path().join("data/split.csv"), sides).unwrap();
+    let begun = begin("torn", "whole.safetensors", "4");
+    ok(&begun);
+    assert!(err(&begun).contains("photographs on more than one side of the split: "), "{}", err(&begun));
+
+    // In an evaluation a split that is named goes before the data set's.
+    fs::write(at("sides.csv"), format!("image_id,split\n{},val\n{},val\n", image_id(0), image_id(4))).unwrap();
+    let weights = at("whole.safetensors");
+    let eval = ["eval", "segment", &data, "--weights", &weights, "--split", "val", "--json"];
+    let images = |more: &[&str]| {
+        let measured = nevus(eval.iter().chain(more));
+        ok(&measured);
+        json(&measured.stdout)["images"].as_u64().unwrap()
+    };
+    assert_eq!((images(&[]), images(&["--split-file", &at("sides.csv")])), (15, 2));
 }
 
 #[test]

@@ -257,7 +257,7 @@ fn parts_of_a_batch_give_the_gradients_of_the_batch() {
     assert!(apart <= 1e-5, "gradients differ by {apart:e}");
     for ((name, a), (_, b)) in parts.gradients().iter().zip(&whole.gradients()) {
         let apart = distance(&vec![(name.clone(), a.clone())], &vec![(name.clone(), b.clone())]);
-        assert!(apart <= 1e-4, "the gradient of {name} differs by {apart:e}");
+        assert!(apart <= 1e-5, "the gradient of {name} differs by {apart:e}");
     }
 }
 

@@ -1,4 +1,5 @@
-//! A ResNet's training step on the device: which values move, which stay to the bit, and what a partial file fills.
+//! A ResNet on the device: which values a training step moves and which stay to the bit, what a partial file fills, and
+//! where a stage's stride sits.
 
 mod support;
 
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use nevus::Gpu;
 use nevus::graph::{Graph, Slab};
+use nevus::models::reference::{Case, Verdict};
 use nevus::models::resnet::ResNetTraining;
 use nevus::models::{ResNet, ResNetDepth, Stage, Weights};
 use nevus::ops::cross_entropy::CrossEntropy;
@@ -227,6 +229,22 @@ fn partial_files_fill_what_they_hold() {
     let message = other.load_partial(&params, "fc").unwrap_err().to_string();
     assert!(message.contains("no tensor in it belongs") && message.contains("module.conv1.weight"), "{message}");
     assert!(other.load(&params).unwrap_err().to_string().contains("is missing"));
+}
+
+/// The same weights and image with the stride in the first 1×1 and in the 3×3: PyTorch's numbers tell them apart.
+#[test]
+fn a_case_says_where_the_stride_sits() {
+    let Some(gpu) = gpu(&options()) else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models");
+    let mut case = Case::open(folder.join("resnet50.eval.1x1.safetensors")).unwrap();
+    assert_eq!(case.attributes["stride_in"], "1x1");
+    let verdict = |case: &Case| case.check(&gpu, &PlanOptions::default());
+    assert!(matches!(verdict(&case), Verdict::Passed(_)), "{:?}", verdict(&case));
+    case.attributes["stride_in"] = "3x3".into();
+    assert!(matches!(verdict(&case), Verdict::Failed(_)));
+    case.attributes["stride_in"] = "2x2".into();
+    let Verdict::Failed(message) = verdict(&case) else { panic!("a stride in a 2x2") };
+    assert!(message.contains("attribute stride_in"), "{message}");
 }
 
 #[test]

@@ -58,8 +58,9 @@ impl ViewArgs {
     }
 }
 
-/// Gives a mask from a U-Net to each photograph that has none; they are kept in the folder `masks` of `out`, and taken
-/// from there the next time. A photograph that cannot be read, at this place, is `failed`'s to deal with.
+/// Gives a mask from a U-Net to each photograph that has none: the lesion that `nevus analyze` finds as well. They are kept
+/// in the folder `masks` of `out`, and taken from there the next time. A photograph that cannot be read, at this place, is
+/// `failed`'s to deal with.
 pub(super) fn complete_masks(
     unet: Option<&std::path::PathBuf>,
     labelled: &mut Labelled,
@@ -76,13 +77,16 @@ pub(super) fn complete_masks(
     let segmenter = model::segmenter(gpu, &path, &Weights::open(&path)?, context)?;
     context.say(format!("{} photographs have no mask: outlined by {}", without.len(), path.display()));
     let bar = context.progress("outlines", without.len() as u64);
+    // Another U-Net's masks are others; names with folders in them become names without.
+    let by = std::fs::read(&path).map_err(Error::io(&path)).map(|bytes| blake3::hash(&bytes))?;
+    let folder = out.join("masks");
     for at in without {
         if context.cancelled() {
             return Err(Error::Cancelled);
         }
         let sample = &mut labelled.samples[at];
-        // Names with folders in them become names without.
-        let file = out.join("masks").join(format!("{}.png", blake3::hash(sample.id.as_bytes()).to_hex()));
+        let name = blake3::keyed_hash(by.as_bytes(), sample.id.as_bytes()).to_hex();
+        let file = folder.join(format!("{name}.png"));
         if !file.is_file() {
             let photo = match read_photo(&sample.image, &DecodeLimits::default()) {
                 Ok(photo) => photo,
@@ -91,9 +95,8 @@ pub(super) fn complete_masks(
                     continue;
                 }
             };
-            let folder = out.join("masks");
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-            write_png_grey(&file, &segmenter.mask(&photo)?)?;
+            write_png_grey(&file, &segmenter.lesion(&photo)?)?;
         }
         sample.mask = Some(file);
         bar.inc(1);

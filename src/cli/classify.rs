@@ -8,11 +8,11 @@ use clap::Args;
 use image::{GrayImage, RgbImage};
 use serde::Serialize;
 
+use super::Context;
 use super::classes::ViewArgs;
-use super::eval::{Way, ways};
+use super::model::{self, Way, ways};
 use super::photos::{self, Photo};
 use super::table::table;
-use super::{Context, model};
 use crate::error::{Error, Result};
 use crate::models::Weights;
 use crate::train::{Classifier, Segmenter};
@@ -117,7 +117,7 @@ fn one(
     classifier: &Classifier,
     segmenter: Option<&Segmenter>,
 ) -> Result<Found> {
-    let mask: Option<GrayImage> = segmenter.map(|segmenter| segmenter.mask(image)).transpose()?;
+    let mask: Option<GrayImage> = segmenter.map(|segmenter| segmenter.lesion(image)).transpose()?;
     let probabilities = classifier.probabilities(image, mask.as_ref(), tta.0)?;
     let names = classifier.classes().names();
     let probabilities: Vec<ClassProbability> = names

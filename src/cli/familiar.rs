@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::classes::complete_masks;
+use super::sides::SidesArgs;
 use crate::data::{Dataset, Labelled, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -28,6 +29,8 @@ pub(super) struct FamiliarArgs {
     /// The sample's size, spread over train
     #[arg(long, value_name = "N", default_value_t = MOST as u16, value_parser = clap::value_parser!(u16).range(5..=MOST as i64))]
     most: u16,
+    #[command(flatten)]
+    sides: SidesArgs,
     /// Photographs at once
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -51,8 +54,12 @@ pub(super) fn run(args: &FamiliarArgs, context: &Context) -> Result<ExitCode> {
     let mut weights = Weights::open(&args.weights)?;
     let mut data = Dataset::open(&args.data)?;
     data.skip_unlabelled();
-    if let Some(drawn) = data.draw_missing_sides(0)? {
-        context.say(drawn);
+    args.sides.apply(&mut data, &args.weights, context)?;
+    for side in [Split::Train, Split::Val] {
+        if data.side(side).is_empty() {
+            let name = side.name();
+            return Err(Error::data(&args.data, format!("no photograph is on the side {name} (hint: --split-file)")));
+        }
     }
     let gpu = context.open_gpu()?;
     let options = context.plan_options(&gpu);
@@ -93,9 +100,9 @@ fn rows(
     what: &'static str,
     context: &Context,
 ) -> Result<Vec<Vec<f32>>> {
-    let masks = args.out.parent().unwrap_or(Path::new("."));
+    let made = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
     if classifier.options().view.needs_mask() {
-        complete_masks(args.unet.as_ref(), &mut labelled, masks, gpu, context, &mut |_, error| Err(error))?;
+        complete_masks(args.unet.as_ref(), &mut labelled, made.path(), gpu, context, &mut |_, error| Err(error))?;
     }
     let bar = context.progress(what, labelled.samples.len() as u64);
     let mut progress = |done: usize| {

@@ -17,6 +17,7 @@ mod generate;
 mod model;
 mod photos;
 mod segment;
+mod sides;
 mod size;
 mod table;
 mod train;

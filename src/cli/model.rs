@@ -6,7 +6,7 @@ use super::Context;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{Weights, shipped};
-use crate::train::{Classifier, Segmenter};
+use crate::train::{Classifier, Segmenter, Ways};
 
 /// The file given, else that of the shipped U-Net, which is then named on stderr.
 pub(super) fn unet_file(given: Option<&PathBuf>, context: &Context) -> Result<PathBuf> {
@@ -47,4 +47,34 @@ pub(super) fn classifier(gpu: &Gpu, weights: &Weights, context: &Context) -> Res
 /// A probability, 0 to 1, on the command line.
 pub(super) fn probability(text: &str) -> Result<f32, String> {
     text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "expected a number from 0 to 1".into())
+}
+
+/// In how many ways a photograph is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way(pub Ways);
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.flips().len())
+    }
+}
+
+impl From<u8> for Way {
+    fn from(count: u8) -> Self {
+        Self(match count {
+            0 | 1 => Ways::One,
+            2 => Ways::Two,
+            _ => Ways::Four,
+        })
+    }
+}
+
+/// 1, 2 or 4 on the command line.
+pub(super) fn ways(text: &str) -> Result<Way, String> {
+    match text {
+        "1" => Ok(Way(Ways::One)),
+        "2" => Ok(Way(Ways::Two)),
+        "4" => Ok(Way(Ways::Four)),
+        _ => Err("expected 1, 2 or 4".into()),
+    }
 }

@@ -1,12 +1,14 @@
 //! The weights that come with nevus: files `weights/unet*.safetensors` and `weights/resnet*.safetensors`, found where the
 //! program lies.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
 /// The weights of the shipped U-Net: in a folder `weights` in the current folder, in one that the program lies in, or
-/// in the one it was built from; of several files the last by name.
+/// in the one it was built from; of several files the last by name, where a number counts as one: `144x192` comes after
+/// `96x128`.
 ///
 /// # Errors
 /// [`Error::Name`] where there is none, with the places that were searched.
@@ -43,11 +45,30 @@ fn shipped(kind: &str, knob: &str) -> Result<PathBuf> {
 
 fn newest(folder: &Path, kind: &str) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?;
+    let text = |name: Option<&OsStr>| name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let ours = |path: &PathBuf| {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = text(path.file_name());
         name.starts_with(kind) && name.ends_with(".safetensors") && path.is_file()
     };
-    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(ours).max()
+    let found = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(ours);
+    found.max_by(|a, b| {
+        let (one, other) = (text(a.file_stem()), text(b.file_stem()));
+        natural(&one).cmp(&natural(&other)).then_with(|| a.cmp(b))
+    })
+}
+
+/// A name in pieces that compare as people sort names: a text, then the number after it by its length and its digits.
+fn natural(name: &str) -> Vec<(&str, usize, &str)> {
+    let mut pieces = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let (text, after) = rest.split_at(rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len()));
+        let (digits, after) = after.split_at(after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len()));
+        let number = digits.trim_start_matches('0');
+        pieces.push((text, number.len(), number));
+        rest = after;
+    }
+    pieces
 }
 
 #[cfg(test)]
@@ -64,5 +85,28 @@ mod tests {
         assert_eq!(newest(dir.path(), "unet"), Some(dir.path().join("unet-2.safetensors")));
         assert_eq!(newest(dir.path(), "resnet"), Some(dir.path().join("resnet.safetensors")));
         assert_eq!(newest(&dir.path().join("none"), "unet"), None);
+    }
+
+    #[test]
+    fn numbers_in_names_count_as_numbers() {
+        let rising = [
+            ["unet-ham10000-96x128", "unet-ham10000-144x192"],
+            ["unet-ham10000-144x192", "unet-ham10000-144x192-2"],
+            ["unet-9", "unet-10"],
+            ["unet-v2", "unet-v010"],
+            ["unet-99999999999999999999998", "unet-99999999999999999999999"],
+            ["unet", "unet-1"],
+            ["resnet50-96x128", "resnet50-224x224"],
+            ["resnet50-224x224", "resnet101-96x128"],
+        ];
+        for names in rising {
+            let dir = tempfile::tempdir().unwrap();
+            let [_, last] = names.map(|name| dir.path().join(format!("{name}.safetensors")));
+            for name in names {
+                std::fs::write(dir.path().join(format!("{name}.safetensors")), b"").unwrap();
+            }
+            let kind = if names[0].starts_with("unet") { "unet" } else { "resnet" };
+            assert_eq!(newest(dir.path(), kind), Some(last));
+        }
     }
 }

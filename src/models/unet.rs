@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, ParamKind, Value};
+use crate::models::weights::Weights;
 use crate::ops::conv_transpose2d::ConvTranspose2d;
 use crate::ops::conv2d::Conv2d;
 use crate::ops::dropout::Dropout;
@@ -81,12 +82,32 @@ impl UNet {
         1 << self.depth
     }
 
-    /// Appends the network on x (n, input, h, w); returns logits (n, output, h, w). With `dropout` the graph is one
-    /// for training.
+    /// The U-Net that a weights file describes in its metadata.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where the metadata describe none.
+    pub fn from_weights(weights: &Weights) -> Result<Self> {
+        let described = weights.meta()?.architecture_as().map_err(|message| weights.error(message))?;
+        described.ok_or_else(|| weights.error("its metadata describes no U-Net (nevus.architecture)"))
+    }
+
+    /// Appends the network on x (n, input, h, w), normalised as the weights' metadata say; returns logits (n, output, h, w).
     ///
     /// # Errors
     /// [`Error::Shape`] where h or w is no multiple of 2^depth, or the image has other channels.
-    pub fn build(&self, graph: &mut Graph, x: Value, dropout: Option<DropoutKey>) -> Result<Value> {
+    pub fn build(&self, graph: &mut Graph, x: Value) -> Result<Value> {
+        self.append(graph, x, None)
+    }
+
+    /// [`UNet::build`] for training: with dropout, where the network has any.
+    ///
+    /// # Errors
+    /// As [`UNet::build`].
+    pub fn build_training(&self, graph: &mut Graph, x: Value, dropout: DropoutKey) -> Result<Value> {
+        self.append(graph, x, Some(dropout))
+    }
+
+    fn append(&self, graph: &mut Graph, x: Value, dropout: Option<DropoutKey>) -> Result<Value> {
         self.validate()?;
         let shape = graph.shape(x).to_vec();
         let multiple = self.multiple();

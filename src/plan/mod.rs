@@ -125,7 +125,7 @@ impl Plan {
         {
             return Err(Error::Plan {
                 message: format!("needs {memory}, but only {:.1} MiB are free", budget as f64 / f64::from(1 << 20)),
-                hint: "a smaller --batch, more --micro-batch parts, or a smaller --size".into(),
+                hint: "a smaller --batch or --size; for a U-Net also more --micro-batch parts".into(),
             });
         }
         let (written, state) = (steps.written(), Mutex::new(None));

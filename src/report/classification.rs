@@ -18,10 +18,25 @@ pub struct Measured<'a> {
     pub scores: &'a ClassificationScores,
     /// The same photographs shown in other ways, each with its name.
     pub compared: &'a [(String, ClassificationScores)],
-    /// The threshold for a wanted recall of melanomas: what was wanted, where it was chosen, what it gives.
-    pub threshold: Option<(f64, String, Point)>,
+    /// The threshold for a wanted recall of melanomas.
+    pub threshold: Option<ThresholdRow>,
+    /// Where the temperature comes from: what follows "the temperature …,".
+    pub calibration: &'a str,
     /// Photographs that were taken for something else.
     pub worst: Vec<Tile>,
+}
+
+/// A threshold for a wanted recall of melanomas, and what it gives.
+#[derive(Debug, Clone)]
+pub struct ThresholdRow {
+    /// The share of the melanomas that was to be found.
+    pub wanted_recall: f64,
+    /// The side it was chosen on.
+    pub chosen_on: &'static str,
+    /// What it gives there.
+    pub point: Point,
+    /// The side that was measured, where that is another, with the recall and specificity there.
+    pub measured: Option<(&'static str, f64, f64)>,
 }
 
 /// The figures that stand side by side: their name in JSON, and for people.
@@ -66,7 +81,7 @@ pub fn with_interval((value, interval): (f64, Option<Interval>)) -> String {
 
 /// The page as HTML.
 pub fn page(measured: Measured<'_>) -> Result<String> {
-    let Measured { facts, meter, scores, compared, threshold, worst } = measured;
+    let Measured { facts, meter, scores, compared, threshold, calibration, worst } = measured;
     let mut page = Document::new("A classifier, measured");
     page.fact("Photographs", format!("{} of {} lesions", scores.images, scores.lesions));
     for (name, value) in facts {
@@ -89,18 +104,23 @@ pub fn page(measured: Measured<'_>) -> Result<String> {
          what is found is right, over the share that is found.",
         &[roc(&points)?, precision_recall(&points)?],
     );
-    if let Some((wanted, place, point)) = threshold {
-        let about = format!("The highest threshold that finds {:.0} % of the melanomas on {place}.", 100.0 * wanted);
-        let cells = [point.threshold, point.recall, point.specificity(), point.precision];
-        let row = cells.map(|value| Cell::Number(format!("{value:.3}"))).to_vec();
-        let head = ["probability from which to say melanoma", "recall", "specificity", "precision"];
-        page.table("A threshold for melanomas", &about, &head, &[row]);
+    if let Some(ThresholdRow { wanted_recall, chosen_on, point, measured }) = threshold {
+        let about =
+            format!("The highest threshold that finds {:.0} % of the melanomas on {chosen_on}.", 100.0 * wanted_recall);
+        let row = |side: &str, recall: f64, specificity: f64| {
+            let numbers = [point.threshold, recall, specificity].map(|value| Cell::Number(format!("{value:.3}")));
+            std::iter::once(Cell::Text(side.to_owned())).chain(numbers).collect::<Vec<_>>()
+        };
+        let mut rows = vec![row(chosen_on, point.recall, point.specificity())];
+        rows.extend(measured.map(|(side, recall, specificity)| row(side, recall, specificity)));
+        let head = ["side", "probability from which to say melanoma", "recall", "specificity"];
+        page.table("A threshold for melanomas", &about, &head, &rows);
     }
     page.charts(
         "Do probabilities mean what they say?",
         &format!(
             "Photographs by the probability of the class they were taken for; on the diagonal as many are right as the \
-             network says. Calibrated by the temperature {temperature:.3}, fitted on other photographs."
+             network says. Calibrated by the temperature {temperature:.3}, {calibration}."
         ),
         &[reliability(&meter.reliability(1.0), &meter.reliability(temperature))?],
     );
@@ -248,13 +268,26 @@ mod tests {
             meter: &meter,
             scores: &scores,
             compared: &[("whole image".into(), scores.clone()), ("lesion crop".into(), scores.clone())],
-            threshold: Some((0.9, "val".into(), point)),
+            threshold: Some(ThresholdRow {
+                wanted_recall: 0.9,
+                chosen_on: "val",
+                point,
+                measured: Some(("test", 0.875, 0.625)),
+            }),
+            calibration: "kept in the weights",
             worst: vec![tile],
         })
         .unwrap();
-        for wanted in
-            ["resnet50 &amp; co", "lesion crop", "melanoma AUC", "What is taken for what", "spot &lt;", "90 %", "1.300"]
-        {
+        for wanted in [
+            "resnet50 &amp; co",
+            "lesion crop",
+            "melanoma AUC",
+            "What is taken for what",
+            "spot &lt;",
+            "90 %",
+            "0.625",
+            "1.300, kept",
+        ] {
             assert!(text.contains(wanted), "{wanted}");
         }
         assert_eq!(text.matches("data:image/svg+xml").count(), 3);

@@ -78,8 +78,7 @@ impl Classifier {
     pub fn new(gpu: &Gpu, weights: &Weights) -> Result<Self> {
         let options = ClassifierOptions::of(weights)?;
         let graph = options.graph(1)?.0;
-        let params = Params::new(gpu, &graph)?;
-        weights.load(&params)?;
+        let params = Params::upload(gpu, &graph, weights)?;
         Ok(Self::with_params(gpu, options, params))
     }
 

@@ -276,9 +276,10 @@ impl ClassifyConfig {
     ) -> Result<LrFound> {
         train.refuse_empty()?;
         let engine = self.engine(gpu, train, planning)?;
-        self.fill(&engine, init)?;
+        let loaded = self.fill(&engine, init)?;
         let weights = train.class_weights(self.class_weights)?;
-        find_lr::search(&engine, range, |batch, step| self.feed(&weights, batch, step), tell)
+        let found = find_lr::search(&engine, range, |batch, step| self.feed(&weights, batch, step), tell)?;
+        Ok(LrFound { loaded, ..found })
     }
 
     fn engine(&self, gpu: &Gpu, train: &Labelled, planning: &PlanOptions) -> Result<Engine> {
@@ -380,8 +381,9 @@ impl<'a> ClassifyRun<'a> {
         self.loaded.as_ref()
     }
 
-    /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set. The checkpoint is up to date when
-    /// it returns, but for an error: then it is the last one made.
+    /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set, also while an epoch is measured: a
+    /// resumed run then begins with that measure. The checkpoint is up to date when it returns, but for an error: then it
+    /// is the last one made.
     ///
     /// # Errors
     /// [`Error::NotFinite`] where loss or gradient is not finite; errors of files and of the device.
@@ -397,7 +399,12 @@ impl Task for Classification<'_> {
         self.config.feed(&self.weights, batch, step)
     }
 
-    fn measure(&self) -> Result<Validated> {
+    fn measured(&self) -> usize {
+        let all = self.splits.val.samples.len();
+        all.div_ceil(thinned(all, self.config.val_limit))
+    }
+
+    fn measure(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<Validated> {
         let val = &self.splits.val;
         let every = thinned(val.samples.len(), self.config.val_limit);
         let val = Labelled {
@@ -406,7 +413,7 @@ impl Task for Classification<'_> {
             indices: val.indices.iter().step_by(every).copied().collect(),
         };
         let batch = self.config.batch.min(32);
-        let meter = self.averaged.measure(&val, self.config.view, Ways::One, batch, &mut |_| true)?;
+        let meter = self.averaged.measure(&val, self.config.view, Ways::One, batch, progress)?;
         let scores = meter.scores(meter.fit_temperature()?, None)?;
         let aucs: Vec<f64> = scores.classes.iter().filter_map(|class| class.auc).collect();
         let mean_auc = (!aucs.is_empty()).then(|| aucs.iter().sum::<f64>() / aucs.len() as f64);

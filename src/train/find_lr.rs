@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Batch;
 use crate::error::{Error, Result};
+use crate::models::weights::Loaded;
 use crate::tensor::Tensor;
 
 use super::session::Engine;
@@ -51,6 +52,8 @@ pub struct LrFound {
     pub points: Vec<LrPoint>,
     /// The learning rate at which the smoothed loss falls most steeply; `None` where it never falls.
     pub suggestion: Option<f32>,
+    /// What of the weights to start from was used; `None` for a fresh fill.
+    pub loaded: Option<Loaded>,
 }
 
 impl LrRange {
@@ -77,7 +80,7 @@ impl LrRange {
     }
 }
 
-/// Runs the search on an engine whose parameters are set; they are spoilt after it.
+/// Runs the search on an engine whose parameters are set; they are spoilt after it. What was loaded, who set them knows.
 pub(super) fn search(
     engine: &Engine,
     range: &LrRange,
@@ -116,7 +119,7 @@ pub(super) fn search(
 }
 
 fn found(points: Vec<LrPoint>) -> LrFound {
-    LrFound { suggestion: steepest(&points), points }
+    LrFound { suggestion: steepest(&points), points, loaded: None }
 }
 
 /// Where the smoothed loss falls most steeply over the logarithm of the learning rate, before its least value.

@@ -30,7 +30,7 @@ pub use explain::{Explained, GradCam, grad_cam};
 pub use familiar::Familiarity;
 pub use init::{Fan, Init, Spread};
 pub use metrics::{ImageScores, SegmentationMeter, SegmentationScores};
-pub use predict::{Segmenter, mask_at};
+pub use predict::{Segmenter, WORKING_SIDE, mask_at};
 pub use rates::StageRates;
 pub use run_dir::RunDir;
 pub use schedule::{Decay, Schedule};

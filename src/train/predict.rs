@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::data::image::{GrayImage, RgbImage};
-use crate::data::resize::{photo_tensor, resize_maps};
+use crate::data::measure::region;
+use crate::data::resize::{photo_tensor, resize_maps, within};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
@@ -45,6 +46,9 @@ impl Plans {
     }
 }
 
+/// The longer side, in pixels, of the pictures that lesions are outlined and measured on.
+pub const WORKING_SIDE: u32 = 1600;
+
 /// A U-Net with its weights on a device, and the plans it has needed so far.
 #[derive(Debug)]
 pub struct Segmenter {
@@ -63,17 +67,13 @@ impl Segmenter {
     /// # Errors
     /// [`Error::Weights`] where the metadata names no U-Net, or tensors are missing or of another shape.
     pub fn new(gpu: &Gpu, weights: &Weights) -> Result<Self> {
-        let path = weights.path.clone().unwrap_or_default();
+        let net = UNet::from_weights(weights)?;
         let meta = weights.meta()?;
-        let wrong = |message: String| Error::weights(&path, message);
-        let none = || wrong("its metadata describes no U-Net (nevus.architecture)".into());
-        let net: UNet = meta.architecture_as().map_err(wrong)?.ok_or_else(none)?;
-        let none = || wrong("its metadata has no input size (nevus.input_size)".into());
+        let none = || weights.error("its metadata has no input size (nevus.input_size)");
         let (height, width) = meta.input_size.ok_or_else(none)?;
         let normalisation = Normalisation::of(weights)?;
         let graph = Self::graph(&net, &normalisation, [height, width], 1)?.0;
-        let params = Params::new(gpu, &graph)?;
-        weights.load(&params)?;
+        let params = Params::upload(gpu, &graph, weights)?;
         let threshold = meta.threshold.unwrap_or(0.5);
         Ok(Self::with_params(gpu, net, normalisation, [height, width], params, threshold))
     }
@@ -101,7 +101,7 @@ impl Segmenter {
         let mut graph = Graph::new();
         let image = graph.input("image", [n, net.input, h, w])?;
         let normalised = graph.normalize(image, &normalisation.mean, &normalisation.std)?;
-        let logits = net.build(&mut graph, normalised, None)?;
+        let logits = net.build(&mut graph, normalised)?;
         Ok((graph, logits))
     }
 
@@ -163,6 +163,18 @@ impl Segmenter {
     pub fn mask(&self, photo: &RgbImage) -> Result<GrayImage> {
         let probabilities = self.probabilities(photo)?;
         Ok(mask_at(probabilities.data().iter().copied(), photo.dimensions(), self.threshold))
+    }
+
+    /// The mask of the lesion alone, by which a classifier's crop is cut: the largest region of [`Segmenter::mask`], its
+    /// holes filled; empty where there is none. A photograph beyond [`WORKING_SIDE`] is outlined on a smaller copy, and
+    /// the mask has that copy's size.
+    ///
+    /// # Errors
+    /// As [`Segmenter::logits`].
+    pub fn lesion(&self, photo: &RgbImage) -> Result<GrayImage> {
+        let working = within(photo, WORKING_SIDE)?;
+        let empty = || GrayImage::new(working.width(), working.height());
+        Ok(region(&self.mask(&working)?).map_or_else(empty, |found| found.mask))
     }
 }
 

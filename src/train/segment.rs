@@ -9,7 +9,7 @@ use crate::data::{Augment, Batch, LoaderOptions, Sample, Source};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::UNet;
-use crate::models::weights::{Meta, Weights};
+use crate::models::weights::{Loaded, Meta, Weights};
 use crate::plan::PlanOptions;
 use crate::tensor::Tensor;
 
@@ -107,7 +107,10 @@ pub const COLUMNS: &[&str] =
     &["loss", "val_iou", "val_iou_at_half", "val_dice", "threshold", "lr", "images_per_second", "seconds"];
 
 /// A run's parts, ready to go.
-pub struct SegmentRun<'a>(Session<'a, Segmentation<'a>>);
+pub struct SegmentRun<'a> {
+    session: Session<'a, Segmentation<'a>>,
+    loaded: Option<Loaded>,
+}
 
 /// What of a run is a segmentation's own.
 struct Segmentation<'a> {
@@ -121,7 +124,7 @@ impl<'a> SegmentRun<'a> {
     ///
     /// # Errors
     /// [`Error::Data`] where the data is empty, a new run finds an old one, or a resumed one differs;
-    /// [`Error::Plan`] where the adapter cannot hold a step.
+    /// [`Error::Plan`] where the adapter cannot hold a step; [`Error::Weights`] where `init` is for another network.
     pub fn open(
         gpu: &'a Gpu,
         config: &'a SegmentConfig,
@@ -168,26 +171,41 @@ impl<'a> SegmentRun<'a> {
         let averaged = Segmenter::with_params(gpu, net, normalisation, size, view, 0.5).planned(planning.clone());
         let task = Segmentation { config, splits, averaged };
         let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
-        let fill = |engine: &Engine| {
+        let mut loaded = None;
+        let session = Session::open(gpu, place, engine, task, |engine| {
             refuse_lost_start(config.init.as_deref(), init)?;
-            let fresh = Init { seed: config.seed, ..Init::default() }.fill(engine.param_infos())?;
-            for entry in engine.params.table().entries() {
-                let given = init.and_then(|weights| weights.get(&entry.name));
-                let given = given.filter(|tensor| tensor.shape() == entry.shape);
-                engine.params.set(&entry.name, given.map_or_else(|| fresh.require(&entry.name, &entry.shape), Ok)?)?;
-            }
+            Init { seed: config.seed, ..Init::default() }.fill(engine.param_infos())?.load(&engine.params)?;
+            let used = init.map(|weights| weights.load_partial(&engine.params, "head")).transpose();
+            loaded = used.map_err(of_another_net)?;
             Ok(())
-        };
-        Session::open(gpu, place, engine, task, fill).map(Self)
+        })?;
+        Ok(Self { session, loaded })
     }
 
-    /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set. The checkpoint is up to date when
-    /// it returns, but for an error: then it is the last one made.
+    /// What of the weights to start from was used; `None` for a fresh fill or a resumed run.
+    #[must_use]
+    pub fn loaded(&self) -> Option<&Loaded> {
+        self.loaded.as_ref()
+    }
+
+    /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set, also while an epoch is measured: a
+    /// resumed run then begins with that measure. The checkpoint is up to date when it returns, but for an error: then it
+    /// is the last one made.
     ///
     /// # Errors
     /// [`Error::NotFinite`] where loss or gradient is not finite; errors of files and of the device.
     pub fn train(&mut self, steps: Option<u64>, cancel: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Ended> {
-        self.0.train(steps, cancel, tell)
+        self.session.train(steps, cancel, tell)
+    }
+}
+
+fn of_another_net(error: Error) -> Error {
+    match error {
+        Error::Weights { path, message } => {
+            let hint = "--init takes a U-Net's weights, with --base and --depth as theirs";
+            Error::Weights { path, message: format!("{message} (hint: {hint})") }
+        }
+        error => error,
     }
 }
 
@@ -207,10 +225,15 @@ impl Task for Segmentation<'_> {
         Ok(fed)
     }
 
-    fn measure(&self) -> Result<Validated> {
+    fn measured(&self) -> usize {
+        let all = self.splits.val.len();
+        all.div_ceil(thinned(all, self.config.val_limit))
+    }
+
+    fn measure(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<Validated> {
         let every = thinned(self.splits.val.len(), self.config.val_limit);
         let val: Vec<Sample> = self.splits.val.iter().step_by(every).cloned().collect();
-        let meter = validate(&self.averaged, &val, 8, &mut |_| true)?;
+        let meter = validate(&self.averaged, &val, 8, progress)?;
         Ok(Validated { best: meter.best()?, iou_at_half: meter.scores(0.5)?.mean_iou })
     }
 

@@ -51,6 +51,15 @@ pub enum Event<'a, V> {
         /// Images a second over the last steps.
         images_per_second: f64,
     },
+    /// While an epoch is measured, before the first image and then now and again.
+    Validation {
+        /// Epoch, from 0.
+        epoch: u64,
+        /// Images measured.
+        done: usize,
+        /// Images to measure.
+        of: usize,
+    },
     /// After an epoch and its validation.
     Epoch {
         /// Epoch, from 0.
@@ -86,8 +95,12 @@ pub(super) trait Task {
     /// What a batch is to the step's graph, by the names of its inputs.
     fn feed(&self, batch: Batch, step: u64) -> Result<Vec<(String, Tensor)>>;
 
-    /// Measures the averaged weights.
-    fn measure(&self) -> Result<Self::Val>;
+    /// How many images an epoch is measured on.
+    fn measured(&self) -> usize;
+
+    /// Measures the averaged weights. `progress` is told the images done; where it says `false`, the measure ends with
+    /// [`Error::Cancelled`].
+    fn measure(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<Self::Val>;
 
     /// The figure that early stopping watches.
     fn watched(&self, val: &Self::Val) -> f64;
@@ -270,20 +283,20 @@ impl<'a, T: Task> Session<'a, T> {
     ) -> Result<Self> {
         let Place { dir, config, free, data, columns, resume } = place;
         let hash = config_hash(config, free)?;
-        let run = if resume { RunDir::resume(dir, config, free)? } else { RunDir::create(dir, config)? };
+        let resumed = resume.then(|| RunDir::resume(dir, config, free)).transpose()?;
         let versions: BTreeMap<String, String> =
             engine.plan.versions().iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let Settings { goal, patience, .. } = engine.settings;
-        let loaded = if resume { Checkpoint::load(run.path())? } else { None };
+        let loaded = if resume { Checkpoint::load(dir)? } else { None };
         let state = match loaded {
             Some(checkpoint) => {
-                checkpoint.state.check(run.path(), &hash, &data)?;
+                checkpoint.state.check(dir, &hash, &data)?;
                 if checkpoint.state.versions != versions {
                     let message = "was made with other versions of the kernels, so it cannot go on to the bit (hint: start a new run with --init last.safetensors)";
-                    return Err(Error::data(run.path(), message));
+                    return Err(Error::data(dir, message));
                 }
                 for slab in engine.slabs() {
-                    for (name, tensor) in checkpoint.slab(run.path(), &slab_name(&slab))? {
+                    for (name, tensor) in checkpoint.slab(dir, &slab_name(&slab))? {
                         engine.params.set_in(&slab, name, tensor)?;
                     }
                 }
@@ -306,11 +319,14 @@ impl<'a, T: Task> Session<'a, T> {
                 }
             }
         };
+        // Only now: a start that is refused leaves no run behind.
+        let run = resumed.map_or_else(|| RunDir::create(dir, config), Ok)?;
         let table = run.metrics(columns, state.epoch)?;
         Ok(Self { gpu, task, dir: run, engine, state, table, best: None })
     }
 
-    /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set.
+    /// Trains until the end, or for `steps` optimizer steps, or until `cancel` is set: within an epoch's steps or while
+    /// it is measured. What is gone on with after that measures the epoch first, as if never stopped.
     pub(super) fn train(
         &mut self,
         steps: Option<u64>,
@@ -335,12 +351,12 @@ impl<'a, T: Task> Session<'a, T> {
             let started = Instant::now();
             let before = self.state.batch;
             let whole = self.epoch(until, cancel, tell)?;
-            if !whole {
+            let images = (self.state.batch - before) as f64 * self.engine.settings.batch as f64;
+            let speed = (images > 0.0).then(|| images / started.elapsed().as_secs_f64());
+            if !whole || !self.finish_epoch(speed, started, cancel, tell)? {
                 self.save()?;
                 return Ok(Ended::Paused);
             }
-            let images = (batches - before) as f64 * self.engine.settings.batch as f64;
-            self.finish_epoch(images / started.elapsed().as_secs_f64(), started, tell)?;
         }
         Ok(Ended::Finished)
     }
@@ -404,11 +420,27 @@ impl<'a, T: Task> Session<'a, T> {
         }
     }
 
-    fn finish_epoch(&mut self, speed: f64, started: Instant, tell: &mut dyn FnMut(Event<'_, T::Val>)) -> Result<()> {
+    /// Measures the epoch whose steps are done, and counts it as done; whether it came to that. Where not, the state is
+    /// that after its last step.
+    fn finish_epoch(
+        &mut self,
+        speed: Option<f64>,
+        started: Instant,
+        cancel: &AtomicBool,
+        tell: &mut dyn FnMut(Event<'_, T::Val>),
+    ) -> Result<bool> {
         let partial: Partial = serde_json::from_value(self.state.more.clone()).unwrap_or_default();
         let loss = partial.loss / partial.steps.max(1) as f64;
-        let val = self.task.measure()?;
-        let epoch = self.state.epoch;
+        let (epoch, of) = (self.state.epoch, self.task.measured());
+        let mut progress = |done: usize| {
+            tell(Event::Validation { epoch, done, of });
+            !cancel.load(Ordering::Relaxed)
+        };
+        let measured = if progress(0) { self.task.measure(&mut progress) } else { Err(Error::Cancelled) };
+        let val = match measured {
+            Err(Error::Cancelled) => return Ok(false),
+            measured => measured?,
+        };
         let progress = self.state.early.observe(epoch, self.task.watched(&val));
         if progress.improved {
             self.best = Some(self.weights(&ema_slab(), Some(&val))?);
@@ -416,13 +448,14 @@ impl<'a, T: Task> Session<'a, T> {
         let lr = f64::from(self.engine.settings.schedule.lr(self.state.step));
         let mut row = vec![Some(loss)];
         row.extend(self.task.row(&val));
-        row.extend([lr, speed, started.elapsed().as_secs_f64()].map(Some));
+        row.extend([Some(lr), speed, Some(started.elapsed().as_secs_f64())]);
         self.table.append(epoch, &row)?;
         self.state.epoch += 1;
         self.state.batch = 0;
         self.state.more = serde_json::Value::Null;
         tell(Event::Epoch { epoch, loss, val: &val, improved: progress.improved });
-        self.save()
+        self.save()?;
+        Ok(true)
     }
 
     fn weights(&self, slab: &Slab, val: Option<&T::Val>) -> Result<Weights> {

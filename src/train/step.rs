@@ -298,7 +298,7 @@ impl StepOptions {
             let target = graph.input(&format!("target.{m}"), [part, self.net.output, h, w])?;
             let key = DropoutKey { seed: self.seed, step, sample: (m * part) as u32 };
             let normalised = graph.normalize(image, &self.normalisation.mean, &self.normalisation.std)?;
-            let logits = self.net.build(graph, normalised, Some(key))?;
+            let logits = self.net.build_training(graph, normalised, key)?;
             self.loss_of(graph, logits, target)
         })
     }

@@ -75,7 +75,7 @@ pub fn tiny_unet(path: &Path, threshold: f32) {
     let net = UNet { base: 4, depth: 2, ..UNet::default() };
     let mut graph = Graph::new();
     let image = graph.input("image", [1, 3, 32, 32]).unwrap();
-    net.build(&mut graph, image, None).unwrap();
+    net.build(&mut graph, image).unwrap();
     let mut weights = Init::default().fill(graph.params()).unwrap();
     let mut meta = Meta { input_size: Some((32, 32)), threshold: Some(threshold), ..Meta::new() };
     meta.set_architecture(&net).unwrap();

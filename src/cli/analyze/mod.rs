@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use self::work::{Judge, Work};
+use super::Context;
+use super::model::{self, Way, ways};
 use super::photos::{self, failure};
-use super::{Context, model};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{Weights, shipped};
@@ -47,10 +48,9 @@ pub(super) struct AnalyzeArgs {
     /// The layer whose activations the heat map weighs: layer1 to layer4, a block such as layer3.2, or a part of it
     #[arg(long, value_name = "LAYER", default_value = "layer4")]
     layer: String,
-    /// How many mirrored, from 5 on also turned, views of a photograph are averaged: 1, 2, 4 or 8; their deviation is
-    /// the ± on the page
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = views)]
-    tta: usize,
+    /// Show each photograph in so many ways (1, 2 or 4: mirrored) and take the mean; their deviation is the ± on the page
+    #[arg(long, default_value_t = Way::from(4), value_name = "N", value_parser = ways)]
+    tta: Way,
     /// The page's language
     #[arg(long, value_enum, default_value = "en")]
     lang: LangArg,
@@ -60,10 +60,6 @@ pub(super) struct AnalyzeArgs {
     /// The photographs' scale: how many millimetres a pixel is wide. Only with it a diameter is given
     #[arg(long, value_name = "MM", value_parser = scale)]
     mm_per_pixel: Option<f64>,
-}
-
-fn views(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| [1, 2, 4, 8].contains(n)).ok_or_else(|| "expected 1, 2, 4 or 8".into())
 }
 
 fn scale(text: &str) -> Result<f64, String> {
@@ -107,14 +103,19 @@ pub(super) fn run(args: &AnalyzeArgs, context: &Context) -> Result<ExitCode> {
     };
     let mut report = AnalysisReport::new(&args.out, head, guidance, photos.len())?;
     let work = Work { segmenter, threshold, judge, mm_per_pixel: args.mm_per_pixel };
-    photos::each(&photos, context, |photo, decoded, bar| {
+    let ended = photos::each(&photos, context, |photo, decoded, bar| {
         match decoded.and_then(|image| work.one(photo, &image, &mut report)) {
             Ok(()) => {}
             Err(lost @ Error::DeviceLost(_)) => return Err(lost),
             Err(error) => bar.suspend(|| failures.push(said(context, photo.path.clone(), &error))),
         }
         Ok(())
-    })?;
+    });
+    // What is done when someone stops it still becomes a page.
+    let stopped = match ended {
+        Err(Error::Cancelled) if report.cases().next().is_some() => true,
+        other => other.map(|()| false)?,
+    };
     let failed = failures.len();
     failures.into_iter().for_each(|failure| report.fail(failure));
     let mut text = report.cases().map(line).collect::<String>();
@@ -128,6 +129,9 @@ pub(super) fn run(args: &AnalyzeArgs, context: &Context) -> Result<ExitCode> {
         let _ = write!(text, "{done} photographs analyzed, {failed} failed: {}", written.pages[0].display());
         let _ = writeln!(text, "{}", if pages > 1 { format!(" and {} more pages", pages - 1) } else { String::new() });
         context.print_text(&text)?;
+    }
+    if stopped {
+        return Err(Error::Cancelled);
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -154,7 +158,7 @@ fn classifier_file(args: &AnalyzeArgs, context: &Context) -> Result<Result<PathB
 }
 
 fn judge(args: &AnalyzeArgs, path: &Path, gpu: &Gpu, context: &Context) -> Result<Judge> {
-    Judge::new(gpu, &Weights::open(path)?, &args.layer, args.tta, &context.plan_options(gpu))
+    Judge::new(gpu, &Weights::open(path)?, &args.layer, args.tta.0, &context.plan_options(gpu))
 }
 
 fn name_of(path: &Path) -> String {

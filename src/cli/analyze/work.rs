@@ -6,7 +6,7 @@ use crate::cli::photos::Photo;
 use crate::data::View;
 use crate::data::augment::Picture;
 use crate::data::measure::{Measurements, Region, focus, region};
-use crate::data::resize::resize_photo;
+use crate::data::resize::within;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::Weights;
@@ -15,11 +15,7 @@ use crate::report::analysis::{self, AnalysisReport, Case, Classification, Lesion
 use crate::tensor::Tensor;
 use crate::train::classification::calibration::softmax;
 use crate::train::classification::mean_probabilities;
-use crate::train::{Classifier, Familiarity, GradCam, Segmenter, Ways};
-
-/// The longer side of the pictures that are outlined, measured and written; what is classified is cut from the
-/// photograph itself.
-const WORKING_SIDE: u32 = 1600;
+use crate::train::{Classifier, Familiarity, GradCam, Segmenter, WORKING_SIDE, Ways, mask_at};
 
 /// What photographs go through.
 pub(super) struct Work {
@@ -35,7 +31,7 @@ pub(super) struct Judge {
     cam: GradCam,
     familiarity: Option<Familiarity>,
     calibrated: bool,
-    views: usize,
+    ways: Ways,
 }
 
 /// A judgement and the pictures it was made on.
@@ -46,12 +42,14 @@ struct Judged {
 }
 
 impl Work {
-    /// Analyzes a photograph into the report.
+    /// Analyzes a photograph into the report. It is outlined and measured within [`WORKING_SIDE`]; what is classified is
+    /// cut from the photograph itself.
     pub fn one(&self, Photo { path, name }: &Photo, photo: &RgbImage, report: &mut AnalysisReport) -> Result<()> {
-        let working = bounded(photo)?;
+        let working = within(photo, WORKING_SIDE)?;
         let scale = f64::from(photo.width()) / f64::from(working.width());
         let probabilities = self.segmenter.probabilities(&working)?;
-        let found = region(&self.mask(&probabilities, &working)?);
+        let mask = mask_at(probabilities.data().iter().copied(), working.dimensions(), self.threshold);
+        let found = region(&mask);
         let lesion = found.as_ref().map(|found| self.lesion(&working, found, &probabilities, scale)).transpose()?;
         let empty = || GrayImage::new(working.width(), working.height());
         let mask = found.as_ref().map_or_else(empty, |found| found.mask.clone());
@@ -77,12 +75,6 @@ impl Work {
         report.add(case, &pictures)
     }
 
-    fn mask(&self, probabilities: &Tensor, photo: &RgbImage) -> Result<GrayImage> {
-        let raw = probabilities.data().iter().map(|&p| if p >= self.threshold { 255 } else { 0 }).collect();
-        GrayImage::from_raw(photo.width(), photo.height(), raw)
-            .ok_or_else(|| Error::Mismatch("the probabilities are not of the photograph's size".into()))
-    }
-
     /// The figures of a region of the working picture, in pixels of the photograph, which has `scale` times as many.
     fn lesion(&self, working: &RgbImage, found: &Region, probabilities: &Tensor, scale: f64) -> Result<Lesion> {
         let mut measurements = Measurements::of(working, found, self.mm_per_pixel.map(|mm| mm * scale))?;
@@ -100,13 +92,13 @@ impl Work {
 }
 
 impl Judge {
-    /// A judge by these weights. `views` is 1, 2, 4 or 8.
-    pub fn new(gpu: &Gpu, weights: &Weights, layer: &str, views: usize, options: &PlanOptions) -> Result<Self> {
+    /// A judge by these weights.
+    pub fn new(gpu: &Gpu, weights: &Weights, layer: &str, ways: Ways, options: &PlanOptions) -> Result<Self> {
         let classifier = Classifier::new(gpu, weights)?.planned(options.clone());
         let cam = GradCam::of(gpu, &classifier, layer, options)?;
         let familiarity = Familiarity::of(weights)?;
         let calibrated = weights.meta()?.temperature.is_some();
-        Ok(Self { classifier, cam, familiarity, calibrated, views })
+        Ok(Self { classifier, cam, familiarity, calibrated, ways })
     }
 
     fn of(&self, photo: &RgbImage, mask: &GrayImage, found: bool) -> Result<Judged> {
@@ -154,14 +146,14 @@ impl Judge {
             layer: self.cam.layer().into(),
             heat_flat: flat,
         };
-        let seen = bounded(&picture(&shown)?)?;
+        let seen = within(&picture(&shown)?, WORKING_SIDE)?.into_owned();
         let heat = if flat { None } else { Some(analysis::heat(&seen, &explained.map)?) };
         let crop = match own {
             _ if !found => None,
             View::Crop { .. } | View::Masked => Some(seen),
             View::Whole => {
                 let crop = self.classifier.shown(View::Crop { margin: View::MARGIN }, photo, Some(mask))?;
-                Some(bounded(&picture(&crop)?)?)
+                Some(within(&picture(&crop)?, WORKING_SIDE)?.into_owned())
             }
         };
         Ok(Judged { facts, crop, heat })
@@ -170,37 +162,14 @@ impl Judge {
     /// The logits of every way in which a view is shown.
     fn logits(&self, view: View, photo: &RgbImage, mask: &GrayImage) -> Result<Vec<Vec<f32>>> {
         let [height, width] = self.classifier.options().size;
-        let ways = match self.views {
-            1 => Ways::One,
-            2 => Ways::Two,
-            _ => Ways::Four,
-        };
-        let of = |photo: &RgbImage, mask: &GrayImage| {
-            let input = self.classifier.shown(view, photo, Some(mask))?.resized(height, width)?.tensor();
-            Ok::<_, Error>(self.classifier.logits_of_ways(&input, ways)?.pop().unwrap_or_default())
-        };
-        let mut all = of(photo, mask)?;
-        if self.views == 8 {
-            all.extend(of(&imageops::rotate90(photo), &imageops::rotate90(mask))?);
-        }
-        Ok(all)
+        let input = self.classifier.shown(view, photo, Some(mask))?.resized(height, width)?.tensor();
+        Ok(self.classifier.logits_of_ways(&input, self.ways)?.pop().unwrap_or_default())
     }
 }
 
 /// The place of the largest value, the first of equals.
 fn largest(values: &[f64]) -> usize {
     values.iter().enumerate().fold(0, |best, (at, value)| if *value > values[best] { at } else { best })
-}
-
-/// A photograph within [`WORKING_SIDE`].
-fn bounded(photo: &RgbImage) -> Result<RgbImage> {
-    let (width, height) = photo.dimensions();
-    let longer = width.max(height);
-    if longer <= WORKING_SIDE {
-        return Ok(photo.clone());
-    }
-    let scaled = |side: u32| (u64::from(side) * u64::from(WORKING_SIDE) / u64::from(longer)).max(1) as usize;
-    resize_photo(photo, scaled(height), scaled(width))
 }
 
 fn picture(picture: &Picture) -> Result<RgbImage> {

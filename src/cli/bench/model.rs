@@ -146,7 +146,7 @@ fn build(model: Model, args: &BenchArgs, size: SizeArg) -> Result<(Graph, Vec<Va
         let x = graph.input("image", [n, 3, h, w])?;
         let x = graph.normalize(x, &normalisation.mean, &normalisation.std)?;
         let logits = match model {
-            Model::UNet(net) => net.build(&mut graph, x, None)?,
+            Model::UNet(net) => net.build(&mut graph, x)?,
             Model::ResNet(net) => net.build(&mut graph, x)?,
         };
         return Ok((graph, vec![logits], vec![("image", image)]));

@@ -11,18 +11,20 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{LeftOut, Side, WORST, short, side};
+use crate::cli::Context;
 use crate::cli::classes::{ViewArgs, complete_masks};
+use crate::cli::model::{self, Way, ways};
+use crate::cli::sides::SidesArgs;
 use crate::cli::table::table;
-use crate::cli::{Context, model};
 use crate::data::save::write_atomic;
 use crate::data::{Dataset, DecodeLimits, Labelled, Split, View, read_photo};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::Weights;
-use crate::report::classification::{FIGURES, Measured, figure, page, with_interval};
+use crate::report::classification::{FIGURES, Measured, ThresholdRow, figure, page, with_interval};
 use crate::report::document::Tile;
 use crate::train::classification::curves::{Point, threshold_for_recall};
-use crate::train::{Bootstrap, ClassificationMeter, ClassificationScores, Classifier, Ways};
+use crate::train::{Bootstrap, ClassificationMeter, ClassificationScores, Classifier};
 
 /// Pictures on the page.
 const SHOWN: usize = 24;
@@ -39,7 +41,12 @@ pub(in crate::cli) struct ClassifyArgs {
     #[arg(long, value_enum, value_name = "SIDE")]
     split: Option<Side>,
     #[command(flatten)]
+    sides: SidesArgs,
+    #[command(flatten)]
     view: ViewArgs,
+    /// Outline every lesion by the U-Net, also where the data set has a mask: what nevus analyze shows the classifier
+    #[arg(long)]
+    outlined: bool,
     /// Compare, on the same photographs: the whole image, the lesion's crop, and the lesion without its background
     #[arg(long)]
     compare: bool,
@@ -78,36 +85,6 @@ pub(in crate::cli) struct ClassifyArgs {
     limit: Option<u32>,
 }
 
-/// In how many ways a photograph is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::cli) struct Way(pub Ways);
-
-impl std::fmt::Display for Way {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0.flips().len())
-    }
-}
-
-impl From<u8> for Way {
-    fn from(count: u8) -> Self {
-        Self(match count {
-            0 | 1 => Ways::One,
-            2 => Ways::Two,
-            _ => Ways::Four,
-        })
-    }
-}
-
-/// 1, 2 or 4 on the command line.
-pub(in crate::cli) fn ways(text: &str) -> Result<Way, String> {
-    match text {
-        "1" => Ok(Way(Ways::One)),
-        "2" => Ok(Way(Ways::Two)),
-        "4" => Ok(Way(Ways::Four)),
-        _ => Err("expected 1, 2 or 4".into()),
-    }
-}
-
 /// The flat object of `--json`.
 #[derive(Serialize)]
 struct Report {
@@ -118,6 +95,8 @@ struct Report {
     weights: PathBuf,
     split: &'static str,
     view: View,
+    /// Whether the U-Net has outlined every lesion, masks of the data set or not.
+    outlined: bool,
     ways: usize,
     /// Photographs that could not be read, or whose mask could not, and were left out; also those of val.
     unreadable: LeftOut,
@@ -170,6 +149,10 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         context.say(format!("{skipped} photographs without a label are left out"));
     }
     let path = model::classifier_file(args.weights.as_ref(), context)?;
+    args.sides.apply(&mut dataset, &path, context)?;
+    if args.outlined {
+        dataset.samples.iter_mut().for_each(|sample| sample.mask = None);
+    }
     let mut weights = Weights::open(&path)?;
     let gpu = context.open_gpu()?;
     let classifier = model::classifier(&gpu, &weights, context)?;
@@ -182,11 +165,24 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     let mut val = labelled(dataset.side(Split::Val))?;
     let bootstrap = (args.resamples > 0).then(|| Bootstrap { resamples: args.resamples, ..Bootstrap::default() });
     let work = Work { args, context, gpu: &gpu, bootstrap, unreadable: RefCell::default() };
-    let view = args.view.over(classifier.options().view);
+    let own = classifier.options().view;
+    let view = args.view.over(own);
+    if args.calibrate && (view != own || args.weights.is_none()) {
+        let message = match view == own {
+            true => "changes the weights file, so it has to be named: --weights FILE".into(),
+            false => format!("the temperature kept in the weights is for their own view, {}", own.name()),
+        };
+        return Err(Error::parameter("--calibrate", message));
+    }
     // Outlines that the U-Net has to make are kept until the end of this run only.
     let made = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
     work.outline(&mut labelled_side, view, made.path())?;
     let mut temperature = classifier.options().temperature;
+    let calibration = match weights.meta()?.temperature {
+        _ if args.calibrate => "fitted on val",
+        Some(_) => "kept in the weights",
+        None => "for the weights keep none",
+    };
     let mut on_val = None;
     if args.calibrate || (args.melanoma_recall.is_some() && split != "val" && !val.samples.is_empty()) {
         if val.samples.is_empty() {
@@ -213,7 +209,7 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     let scores = meter.scores(temperature, work.bootstrap.as_ref())?;
     let melanoma_threshold = args
         .melanoma_recall
-        .map(|wanted| threshold(f64::from(wanted), on_val.as_ref(), (&meter, split), temperature))
+        .map(|wanted| threshold(decimal(wanted), on_val.as_ref(), (&meter, split), temperature))
         .transpose()?;
     let report = Report {
         scores,
@@ -222,13 +218,14 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         weights: path,
         split,
         view,
+        outlined: args.outlined,
         ways: args.tta.0.flips().len(),
         unreadable: work.unreadable.take(),
         melanoma_threshold,
         compared,
     };
     if let Some(file) = &args.report {
-        let html = html(&report, &meter, &labelled_side, args)?;
+        let html = html(&report, &meter, &labelled_side, args, calibration)?;
         write_atomic(file, |out| out.write_all(html.as_bytes()).map_err(Error::io(file)))?;
     }
     context.print_or_write(|| text(&report), &report)?;
@@ -282,13 +279,9 @@ impl Work<'_> {
 
     /// The three views, each with the weights that are given for it.
     fn compare(&self, labelled: &mut Labelled, own: (&Classifier, &Path), folder: &Path) -> Result<Vec<Compared>> {
-        let margin = match own.0.options().view {
-            View::Crop { margin } => margin,
-            _ => View::MARGIN,
-        };
         let views = [
             (View::Whole, None),
-            (View::Crop { margin }, self.args.crop_weights.as_ref()),
+            (View::Crop { margin: View::MARGIN }, self.args.crop_weights.as_ref()),
             (View::Masked, self.args.masked_weights.as_ref()),
         ];
         self.outline(labelled, View::Masked, folder)?;
@@ -303,6 +296,11 @@ impl Work<'_> {
                 return Err(Error::weights(path, format!("tells apart {got}, expected {expected}")));
             }
             let classifier = other.as_ref().unwrap_or(own.0);
+            // A crop has the margin that these weights know.
+            let view = match (view, classifier.options().view) {
+                (View::Crop { .. }, known @ View::Crop { .. }) => known,
+                (view, _) => view,
+            };
             let meter = self.measure(classifier, labelled, view)?;
             let scores = meter.scores(classifier.options().temperature, self.bootstrap.as_ref())?;
             let weights = weights.map_or(own.1, PathBuf::as_path).to_path_buf();
@@ -311,6 +309,11 @@ impl Work<'_> {
         compared.reverse();
         Ok(compared)
     }
+}
+
+/// The number that was written on the command line, not the nearest of 32 bits.
+fn decimal(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 /// Writes a temperature into the metadata of a weights file, which stays as it is but for that.
@@ -351,7 +354,13 @@ fn threshold(
     Ok(Threshold { wanted_recall: wanted, chosen_on, point, measured })
 }
 
-fn html(report: &Report, meter: &ClassificationMeter, labelled: &Labelled, args: &ClassifyArgs) -> Result<String> {
+fn html(
+    report: &Report,
+    meter: &ClassificationMeter,
+    labelled: &Labelled,
+    args: &ClassifyArgs,
+    calibration: &str,
+) -> Result<String> {
     let mut worst = Vec::new();
     for image in report.scores.worst(SHOWN) {
         let Some(sample) = labelled.samples.iter().find(|sample| sample.id == image.name) else { continue };
@@ -377,10 +386,13 @@ fn html(report: &Report, meter: &ClassificationMeter, labelled: &Labelled, args:
         meter,
         scores: &report.scores,
         compared: &compared,
-        threshold: report
-            .melanoma_threshold
-            .as_ref()
-            .map(|threshold| (threshold.wanted_recall, threshold.chosen_on.to_owned(), threshold.point)),
+        threshold: report.melanoma_threshold.as_ref().map(|found| ThresholdRow {
+            wanted_recall: found.wanted_recall,
+            chosen_on: found.chosen_on,
+            point: found.point,
+            measured: found.measured.as_ref().map(|reached| (report.split, reached.recall, reached.specificity)),
+        }),
+        calibration,
         worst,
     })
 }

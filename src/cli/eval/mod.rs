@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
-pub(super) use self::classify::{Way, ways};
 use super::Context;
 use crate::data::{Dataset, Sample, Split};
 use crate::error::{Error, Result};

@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{LeftOut, Side, WORST, short, side};
+use crate::cli::sides::SidesArgs;
 use crate::cli::table::table;
 use crate::cli::{Context, model};
 use crate::data::measure::tidy;
@@ -33,6 +34,8 @@ pub(in crate::cli) struct SegmentArgs {
     /// Which side of the split; without it test where the data set has a split, else all
     #[arg(long, value_enum, value_name = "SIDE")]
     split: Option<Side>,
+    #[command(flatten)]
+    sides: SidesArgs,
     /// The probability from which a pixel counts as lesion, or `auto` for the best one on this very data; without it
     /// that of the weights
     #[arg(long, value_name = "T|auto", value_parser = threshold)]
@@ -86,7 +89,9 @@ struct Report {
 }
 
 pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
-    let dataset = Dataset::open(&args.data)?;
+    let mut dataset = Dataset::open(&args.data)?;
+    let path = model::unet_file(args.weights.as_ref(), context)?;
+    args.sides.apply(&mut dataset, &path, context)?;
     let (split, samples) = side(&dataset, args.split)?;
     let all = samples.len();
     let mut samples: Vec<Sample> = samples.into_iter().filter(|sample| sample.mask.is_some()).collect();
@@ -98,7 +103,6 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
         tracing::warn!("{without_mask} of {all} photographs have no mask and are left out");
     }
     samples.truncate(args.limit.map_or(usize::MAX, |limit| limit as usize));
-    let path = model::unet_file(args.weights.as_ref(), context)?;
     let weights = Weights::open(&path)?;
     let gpu = context.open_gpu()?;
     let segmenter = model::segmenter(&gpu, &path, &weights, context)?;

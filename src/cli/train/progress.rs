@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 
 use crate::cli::Context;
+use crate::data::Dataset;
+use crate::data::describe::lesions_on_two_sides;
 use crate::error::Result;
 use crate::train::MetricsTable;
 use crate::train::session::{Ended, Event};
@@ -27,6 +29,18 @@ pub(super) fn highest(run: &Path, column: &str) -> Result<Option<(u64, f64)>> {
     Ok(figures.max_by(|a, b| a.1.total_cmp(&b.1)))
 }
 
+/// Warns, before anything is learned, where a split keeps photographs of one lesion apart.
+pub(super) fn warn_of_split_lesions(data: &Dataset) {
+    let lesions = lesions_on_two_sides(&data.samples);
+    if let Some(first) = lesions.first() {
+        let count = lesions.len();
+        tracing::warn!(
+            "lesions with photographs on more than one side of the split: {count}, {first} first; figures on val and test \
+             flatter (nevus data split draws sides by lesion)"
+        );
+    }
+}
+
 /// A progress bar, and a line now and then where there is no terminal to draw one on.
 pub(super) struct Progress<'a> {
     context: &'a Context,
@@ -36,12 +50,14 @@ pub(super) struct Progress<'a> {
     flops: u64,
     first: Option<Instant>,
     told: Option<Instant>,
+    /// When a measure in progress began, or last said how far it is.
+    measuring: Option<Instant>,
 }
 
 impl<'a> Progress<'a> {
     pub(super) fn new(context: &'a Context, batch: usize) -> Self {
         let bar = context.progress("training", 0);
-        Self { context, bar, batch, steps: 0, flops: 0, first: None, told: None }
+        Self { context, bar, batch, steps: 0, flops: 0, first: None, told: None, measuring: None }
     }
 
     /// Says what happens; `line` tells an epoch's figures.
@@ -56,6 +72,7 @@ impl<'a> Progress<'a> {
                 self.bar.set_length(steps);
             }
             Event::Step { epoch, done, step, loss, norm, images_per_second } => {
+                self.bar.set_length(self.steps);
                 self.bar.set_position(done);
                 self.bar.set_message(format!("epoch {epoch} loss {loss:.4} {images_per_second:.1} images/s"));
                 let first = *self.first.get_or_insert_with(Instant::now);
@@ -73,6 +90,19 @@ impl<'a> Progress<'a> {
                         self.flops as f64 * rate / 1e9,
                         self.steps as f64 / rate / 60.0
                     ));
+                }
+            }
+            Event::Validation { epoch, done, of } => {
+                self.bar.set_length(of as u64);
+                self.bar.set_position(done as u64);
+                self.bar.set_message(format!("epoch {epoch} validation"));
+                let since = self.measuring.filter(|_| done > 0).map(|since| since.elapsed());
+                let long = since.is_some_and(|since| since > Duration::from_secs(30));
+                if done == 0 || long {
+                    self.measuring = Some(Instant::now());
+                }
+                if long && self.bar.is_hidden() {
+                    self.say(&format!("epoch {epoch} validation: {done} of {of} images"));
                 }
             }
             Event::Epoch { epoch, loss, val, improved } => {

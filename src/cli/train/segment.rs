@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::progress::{Progress, highest, how};
+use super::progress::{Progress, highest, how, warn_of_split_lesions};
 use super::recipe::{Chart, LICENSE, OptimizerArg, ScheduleArg, digest, leave, length, optimizer, schedule};
-use crate::cli::{Context, SizeArg};
+use crate::cli::{Context, SizeArg, sides};
 use crate::data::{Augment, Dataset, Sample, Split};
 use crate::error::Result;
 use crate::models::UNet;
@@ -45,7 +45,8 @@ pub(in crate::cli) struct SegmentArgs {
     /// --license
     #[arg(long)]
     resume: bool,
-    /// Weights to start from; what they lack, or have in another shape, keeps its fresh fill
+    /// Weights to start from, of a U-Net with the same --base and --depth; what they lack keeps its fresh fill, as does a
+    /// head of another shape
     #[arg(long, value_name = "WEIGHTS")]
     init: Option<PathBuf>,
     /// Most epochs [default: 30]
@@ -201,6 +202,9 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let gpu = context.open_gpu()?;
     let planning = PlanOptions { budget: crate::cli::context::free_memory(&gpu), ..context.plan_options(&gpu) };
     let mut run = SegmentRun::open(&gpu, &config, &args.out, &splits, init.as_ref(), args.resume, &planning)?;
+    if let Some(loaded) = run.loaded() {
+        context.say(loaded.to_string());
+    }
     let facts = [
         ("Data", splits.description.clone()),
         ("Network", format!("U-Net, base {}, input {}x{}", config.net.base, config.size[0], config.size[1])),
@@ -238,9 +242,8 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
 
 fn splits(args: &SegmentArgs, seed: u64, context: &Context) -> Result<Splits> {
     let mut data = Dataset::open(&args.data)?;
-    if let Some(drawn) = data.draw_missing_sides(seed)? {
-        context.say(format!("{}: {drawn}", args.data.display()));
-    }
+    sides::draw(&mut data, seed, &args.out, context)?;
+    warn_of_split_lesions(&data);
     let side = |split| -> Vec<Sample> { data.side(split).into_iter().filter(|sample| sample.mask.is_some()).collect() };
     let (train, val) = (side(Split::Train), side(Split::Val));
     context.say(format!(

@@ -35,7 +35,7 @@ pub(super) enum Net {
 impl Net {
     fn logits(&self, graph: &mut Graph, x: Value, running: Option<&mut RunningStatistics>) -> Result<Value> {
         match (self, running) {
-            (Self::UNet(net), _) => net.build(graph, x, None),
+            (Self::UNet(net), _) => net.build(graph, x),
             (Self::ResNet(net), None) => net.build(graph, x),
             (Self::ResNet(net), Some(running)) => {
                 let training = ResNetTraining { running, frozen_norms: &BTreeSet::new(), dropout: None };
@@ -81,7 +81,15 @@ impl Case {
         }
         let layers = model.strip_prefix("resnet")?.parse::<u16>().ok()?;
         let depth = ResNetDepth::try_from(layers).ok()?;
-        Some(self.attribute::<usize>("classes").map(|classes| Net::ResNet(ResNet::new(depth, classes))))
+        Some(self.resnet(depth).map(Net::ResNet))
+    }
+
+    fn resnet(&self, depth: ResNetDepth) -> Result<ResNet> {
+        let net = ResNet::new(depth, self.attribute("classes")?);
+        Ok(match self.attributes.get("stride_in") {
+            Some(_) => ResNet { stride_in: self.attribute("stride_in")?, ..net },
+            None => net,
+        })
     }
 
     pub(super) fn check_model(&self, gpu: &Gpu, net: &Net, options: &PlanOptions) -> Result<f64> {

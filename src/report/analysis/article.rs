@@ -149,19 +149,25 @@ impl Writer<'_> {
         let words = self.words;
         let limit = figure(SHARP);
         let found = case.classification.as_ref();
-        let distance = found.and_then(|found| Some((found.distance?, found.distance_limit?)));
+        let familiarity = found.map(|found| found.distance.zip(found.distance_limit));
         html! {
             section {
                 h3 { (words.get("measurements")) }
                 dl.measures {
                     @if let Some(lesion) = &case.lesion { (self.shape(lesion)) }
                     (measure(words.get("sharpness"), &figure(case.focus), &words.with("sharpness_says", &[("limit", &limit)])))
-                    @if let Some((distance, limit)) = distance {
-                        (measure(
+                    @match familiarity {
+                        Some(Some((distance, limit))) => (measure(
                             words.get("familiarity"),
                             &figure(distance),
                             &words.with("familiarity_says", &[("limit", &figure(limit))]),
-                        ))
+                        )),
+                        Some(None) => (measure(
+                            words.get("familiarity"),
+                            words.get("familiarity_unknown"),
+                            words.get("familiarity_unknown_says"),
+                        )),
+                        None => {}
                     }
                 }
             }
@@ -239,7 +245,7 @@ impl Writer<'_> {
 }
 
 /// The most probable class, and melanoma where it cannot be left out.
-fn spoken_of(found: &Classification) -> Vec<&ClassProbability> {
+pub(super) fn spoken_of(found: &Classification) -> Vec<&ClassProbability> {
     let top = found.top();
     let likely = |class: &&ClassProbability| class.probability + class.deviation.unwrap_or(0.0) >= MENTIONED;
     let melanoma = found.melanoma().filter(likely).filter(|class| top.is_none_or(|top| top.name != class.name));

@@ -201,7 +201,7 @@ pub enum Warning {
         /// What it should stay below.
         limit: f64,
     },
-    /// Crop and whole photograph have different most probable classes.
+    /// One model, shown crop and whole photograph, gives them different most probable classes.
     ViewsDisagree {
         /// The class by the crop.
         crop: String,

@@ -87,6 +87,9 @@ pub struct Source {
     pub title: String,
     /// Who publishes it.
     pub publisher: String,
+    /// Its edition or year, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edition: Option<String>,
 }
 
 /// What is said of one class.
@@ -190,6 +193,64 @@ impl Guidance {
     #[must_use]
     pub fn number(&self, source: &str) -> Option<usize> {
         self.sources.keys().position(|key| key == source).map(|at| at + 1)
+    }
+}
+
+/// What a report says of classes, in its language: a part of `report.json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Said<'a> {
+    notice: SaidStatement<'a>,
+    always: SaidStatement<'a>,
+    classes: Vec<SaidOfClass<'a>>,
+    /// In the order of their numbers on the page.
+    sources: Vec<SaidSource<'a>>,
+}
+
+/// A statement with the keys of its sources.
+#[derive(Debug, Serialize)]
+struct SaidStatement<'a> {
+    text: &'a str,
+    sources: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct SaidOfClass<'a> {
+    class: &'a str,
+    name: &'a str,
+    what: SaidStatement<'a>,
+    specialist: SaidStatement<'a>,
+    how_soon: SaidStatement<'a>,
+    usually_done: SaidStatement<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct SaidSource<'a> {
+    key: &'a str,
+    #[serde(flatten)]
+    source: &'a Source,
+}
+
+impl Guidance {
+    /// What is said in one language of the classes that are spoken of.
+    pub(super) fn said<'a>(&'a self, lang: Lang, spoken_of: &[&'a str]) -> Said<'a> {
+        let say = |statement: &'a Statement| SaidStatement { text: statement.get(lang), sources: &statement.sources };
+        let of_class = |&class: &&'a str| {
+            let known = self.of(class)?;
+            Some(SaidOfClass {
+                class,
+                name: known.name.get(lang),
+                what: say(&known.what),
+                specialist: say(&known.specialist),
+                how_soon: say(&known.how_soon),
+                usually_done: say(&known.usually_done),
+            })
+        };
+        Said {
+            notice: say(&self.notice),
+            always: say(&self.always),
+            classes: spoken_of.iter().filter_map(of_class).collect(),
+            sources: self.sources.iter().map(|(key, source)| SaidSource { key, source }).collect(),
+        }
     }
 }
 

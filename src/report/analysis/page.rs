@@ -1,5 +1,6 @@
 //! The report in the making: pictures go to disk as they come, and at the end the page is written in one stream.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -8,10 +9,11 @@ use image::{GrayImage, RgbImage};
 use maud::{Markup, html};
 use serde::Serialize;
 
-use super::article::{Shown, ShownPictures, Writer};
+use super::article::{Shown, ShownPictures, Writer, spoken_of};
 use super::facts::{Case, ReportFailure, ReportHead, percent};
-use super::guidance::Guidance;
+use super::guidance::{Guidance, Said};
 use super::words::Words;
+use crate::data::measure::SHARP;
 use crate::data::save::{write_atomic, write_jpeg, write_png_grey};
 use crate::error::{Error, Result};
 use crate::report::page::{jpeg_bytes, jpeg_uri, page_head};
@@ -76,6 +78,11 @@ struct Spooled {
 struct Facts<'a> {
     #[serde(flatten)]
     head: &'a ReportHead,
+    /// The sharpness below which a photograph counts as out of focus.
+    focus_limit: f64,
+    /// What the page calls the classes.
+    class_names: BTreeMap<&'a str, &'a str>,
+    guidance: Said<'a>,
     photographs: Vec<&'a Case>,
     failures: &'a [ReportFailure],
 }
@@ -149,7 +156,14 @@ impl AnalysisReport {
         self.entries.sort_by(|(a, _), (b, _)| melanoma(b).total_cmp(&melanoma(a)));
         let json = self.folder.join("report.json");
         let photographs = self.entries.iter().map(|(case, _)| case).collect();
-        let facts = Facts { head: &self.head, photographs, failures: &self.failures };
+        let facts = Facts {
+            head: &self.head,
+            focus_limit: SHARP,
+            class_names: self.class_names(),
+            guidance: self.guidance.said(self.head.lang, &self.spoken_of()),
+            photographs,
+            failures: &self.failures,
+        };
         let text = serde_json::to_string_pretty(&facts).map_err(|error| Error::parameter("json", error.to_string()))?;
         write_atomic(&json, |out| writeln!(out, "{text}").map_err(Error::io(&json)))?;
         let count = self.entries.len().div_ceil(PER_PAGE).max(1);
@@ -161,6 +175,27 @@ impl AnalysisReport {
             std::fs::remove_file(&stale).map_err(Error::io(&stale))?;
         }
         Ok(Written { pages, json })
+    }
+
+    /// The classes of the probabilities, each with its name for people.
+    fn class_names(&self) -> BTreeMap<&str, &str> {
+        let found = self.cases().filter_map(|case| case.classification.as_ref());
+        let classes = found.flat_map(|found| &found.classes).map(|class| class.name.as_str());
+        let name = |class| self.guidance.of(class).map_or(class, |known| known.name.get(self.head.lang));
+        classes.map(|class| (class, name(class))).collect()
+    }
+
+    /// The classes that the page speaks of, each once, in the order of the photographs.
+    fn spoken_of(&self) -> Vec<&str> {
+        let mut classes = Vec::new();
+        for found in self.cases().filter_map(|case| case.classification.as_ref()) {
+            for class in spoken_of(found) {
+                if !classes.contains(&class.name.as_str()) {
+                    classes.push(class.name.as_str());
+                }
+            }
+        }
+        classes
     }
 
     fn spool(&mut self, picture: &RgbImage) -> Result<Spooled> {
@@ -360,7 +395,11 @@ impl AnalysisReport {
                     h2 { (words.get("sources")) }
                     ol {
                         @for (number, source) in (1..).zip(self.guidance.sources.values()) {
-                            li id={ "source-" (number) } { (source.title) ". " (source.publisher) "." }
+                            li id={ "source-" (number) } {
+                                (source.title) ". " (source.publisher)
+                                @if let Some(edition) = &source.edition { ", " (edition) }
+                                "."
+                            }
                         }
                     }
                     p { (words.get("sources_of_measures")) }

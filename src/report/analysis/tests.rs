@@ -123,6 +123,68 @@ fn the_page_says_what_the_json_says_sorted_by_melanoma() {
     assert!(!text.contains("<script"));
 }
 
+/// What the page says of classes, and where it comes from, stands in the facts in the page's language.
+#[test]
+fn the_json_holds_the_guidance_that_the_page_gives() {
+    let own = Guidance::own().unwrap();
+    for lang in Lang::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        // The first is most probably a melanoma; of the second only the nevus is spoken of.
+        let (text, json) = report(dir.path(), head(lang), &[case("one", 0.8642), case("two", 0.01)]);
+        let said = &json["guidance"];
+        let sources = said["sources"].as_array().unwrap();
+        let agrees = |said: &serde_json::Value, known: &Statement| {
+            assert_eq!(said["text"], known.get(lang));
+            assert_eq!(said["sources"], serde_json::to_value(&known.sources).unwrap());
+            for key in &known.sources {
+                let number = own.number(key).unwrap();
+                assert_eq!(sources[number - 1]["key"], key.as_str());
+                assert!(text.contains(&format!("#source-{number}\"")), "{key}");
+            }
+        };
+        agrees(&said["notice"], &own.notice);
+        agrees(&said["always"], &own.always);
+        let classes = said["classes"].as_array().unwrap();
+        let names: Vec<&str> = classes.iter().map(|class| class["class"].as_str().unwrap()).collect();
+        assert_eq!(names, ["MEL", "NV"]);
+        for class in classes {
+            let known = own.of(class["class"].as_str().unwrap()).unwrap();
+            assert_eq!(class["name"], known.name.get(lang));
+            for (key, statement) in ["what", "specialist", "how_soon", "usually_done"].iter().zip(known.statements()) {
+                agrees(&class[*key], statement);
+            }
+        }
+        assert_eq!(json["class_names"]["Other_SC"], own.of("Other_SC").unwrap().name.get(lang));
+        assert_eq!(json["class_names"].as_object().unwrap().len(), 3);
+        assert_eq!(json["focus_limit"], crate::data::measure::SHARP);
+        assert_eq!(sources.len(), own.sources.len());
+        for (shown, known) in sources.iter().zip(own.sources.values()) {
+            assert_eq!(shown["title"], known.title);
+            assert_eq!(shown["publisher"], known.publisher);
+            assert_eq!(shown["edition"].as_str(), known.edition.as_deref());
+        }
+        assert!(text.contains("(NICE), 2015, updated 2022.") && text.contains("Scientific Data 5, 180161, 2018."));
+    }
+}
+
+#[test]
+fn a_check_that_the_weights_cannot_make_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for (lang, wanted) in [(Lang::En, "was not made"), (Lang::Ko, "검사를 하지 않았습니다")] {
+        let mut unknown = case("one", 0.5);
+        if let Some(found) = &mut unknown.classification {
+            (found.distance, found.distance_limit) = (None, None);
+        }
+        unknown.warnings = Warning::of(unknown.focus, unknown.lesion.as_ref(), unknown.classification.as_ref());
+        let (text, json) = report(dir.path(), head(lang), &[unknown]);
+        assert!(text.contains(wanted) && json["photographs"][0]["classification"]["distance"].is_null());
+        let (text, _) = report(dir.path(), head(lang), &[case("one", 0.5)]);
+        assert!(!text.contains(wanted));
+        let (text, _) = report(dir.path(), head(lang), &[Case { classification: None, ..case("one", 0.5) }]);
+        assert!(!text.contains(wanted), "nothing was to be checked");
+    }
+}
+
 #[test]
 fn pages_load_nothing_from_elsewhere() {
     let dir = tempfile::tempdir().unwrap();

@@ -425,10 +425,15 @@ impl Figures {
             named.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         }
         for scores in &self.classes {
-            named.push((format!("recall_{}", scores.name), scores.recall));
-            if let Some(auc) = scores.auc {
-                named.push((format!("auc_{}", scores.name), auc));
-            }
+            let always = [
+                ("precision", scores.precision),
+                ("recall", scores.recall),
+                ("specificity", scores.specificity),
+                ("f1", scores.f1),
+            ];
+            let where_known = [("auc", scores.auc), ("average_precision", scores.average_precision)];
+            let known = where_known.into_iter().filter_map(|(figure, value)| Some((figure, value?)));
+            named.extend(always.into_iter().chain(known).map(|(figure, of)| (format!("{figure}_{}", scores.name), of)));
         }
         named
     }

@@ -83,11 +83,11 @@ pub(in crate::cli) struct ClassifyArgs {
     skip_unlabelled: bool,
     #[command(flatten)]
     pub(super) view: ViewArgs,
-    /// Layers of the network: 18, 34, 50 or 101 [default: 50]
+    /// Layers of the network: 18, 34, 50 or 101 [default: as the weights to start from, else 50]
     #[arg(long)]
     depth: Option<u16>,
     /// Which convolution of a stage's first bottleneck has the stride: 3x3 as torchvision's files, 1x1 as Keras's
-    /// [default: 3x3]
+    /// [default: as the weights to start from say, else 3x3]
     #[arg(long, value_parser = stride)]
     stride_in: Option<StrideIn>,
     /// The network's input [default: 128x160]
@@ -283,8 +283,12 @@ pub(super) fn config(
         false => args.freeze_norms.iter().map(|stage| stage.parse()).collect::<Result<BTreeSet<Stage>, String>>(),
     };
     let norms = norms.map_err(|message| wrong(format!("--freeze-norms: {message}, or all")))?;
+    // What the weights to start from say of their network stands until a flag says otherwise.
+    if let (None, Some(Ok(net))) = (stored, init.map(ResNet::from_weights)) {
+        (base.net.depth, base.net.stride_in) = (net.depth, net.stride_in);
+    }
     let StageRates { frozen, frozen_norms, lr } = base.stages;
-    let started_from = init.and_then(|weights| weights.path.as_deref()).map(file_name);
+    let started_from = init.map(lineage).transpose()?.flatten();
     Ok(ClassifyConfig {
         net: ResNet {
             depth: depth.unwrap_or(base.net.depth),
@@ -353,6 +357,14 @@ pub(super) fn fit(args: &ClassifyArgs, config: &mut ClassifyConfig, train: &Labe
     let anew = recipe(args).is_some() || args.epochs.is_some() || args.schedule.is_some();
     let total = anew.then(|| length(samples, config.batch, config.epochs, warmup));
     config.schedule = schedule(config.schedule, args.schedule, args.lr, warmup, total);
+}
+
+/// The file that weights come from, and what they themselves started from.
+fn lineage(weights: &Weights) -> Result<Option<String>> {
+    let Some(name) = weights.path.as_deref().map(file_name) else { return Ok(None) };
+    let known = weights.meta()?.training_data;
+    let origin = known.as_deref().and_then(|data| data.split_once("started from ")).map(|(_, origin)| origin);
+    Ok(Some(origin.map_or(name.clone(), |origin| format!("{name}, itself started from {origin}"))))
 }
 
 /// The last part of a path.

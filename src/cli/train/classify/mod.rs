@@ -11,8 +11,8 @@ pub(in crate::cli) use self::flags::ClassifyArgs;
 use self::flags::file_name;
 use super::progress::{Progress, highest, how};
 use super::recipe::{Chart, leave, write_files};
-use crate::cli::Context;
 use crate::cli::classes::complete_masks;
+use crate::cli::{Context, sides};
 use crate::data::{Classes, Dataset, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -108,6 +108,9 @@ fn find_lr(
     });
     bar.finish_and_clear();
     let found = found?;
+    if let Some(loaded) = &found.loaded {
+        context.say(loaded.to_string());
+    }
     std::fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
     let rows = found.points.iter().map(|point| format!("{},{},{}\n", point.lr, point.loss, point.smoothed));
     let table: String = std::iter::once("lr,loss,smoothed\n".to_owned()).chain(rows).collect();
@@ -158,9 +161,8 @@ fn splits(
             classes = data.classes(Some(*count))?;
         }
     }
-    if let Some(drawn) = data.draw_missing_sides(config.seed)? {
-        context.say(format!("{}: {drawn}", args.data.display()));
-    }
+    sides::draw(&mut data, config.seed, &args.out, context)?;
+    super::progress::warn_of_split_lesions(&data);
     let mut all = data.labelled(&classes)?;
     if config.view.needs_mask() {
         complete_masks(args.view.unet(), &mut all, &args.out, gpu, context, &mut |_, error| Err(error))?;

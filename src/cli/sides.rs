@@ -1,0 +1,64 @@
+//! On which side of a split photographs stood in training, where the data set itself does not say.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Context;
+use crate::data::dataset::{SPLIT_FILE, apply_split, read_split, write_split};
+use crate::data::{Dataset, Split};
+use crate::error::{Error, Result};
+use crate::train::run_dir::CONFIG;
+
+/// The flag that names a split.
+#[derive(Debug, Clone, Args)]
+pub(super) struct SidesArgs {
+    /// The sides (image_id, split) in place of the data set's [default: where the data set has none, those that the run of
+    /// the weights has drawn, from the weights' folder]
+    #[arg(long, value_name = "FILE")]
+    split_file: Option<PathBuf>,
+}
+
+impl SidesArgs {
+    /// Gives photographs the sides of the flag's file or, where the data set does not split them for training, those
+    /// that the run of these weights has drawn.
+    pub(super) fn apply(&self, data: &mut Dataset, weights: &Path, context: &Context) -> Result<()> {
+        let drawn = weights.parent().unwrap_or(Path::new("")).join(SPLIT_FILE);
+        let file = match &self.split_file {
+            Some(file) => file,
+            None if lacks_sides(data) && drawn.is_file() => {
+                context.say(format!("split: {}", drawn.display()));
+                &drawn
+            }
+            None => return Ok(()),
+        };
+        let sides = read_split(file)?;
+        data.samples.iter_mut().for_each(|sample| sample.split = None);
+        let unknown = apply_split(&mut data.samples, &sides);
+        if !data.has_split() {
+            return Err(Error::data(file, "names none of the data set's photographs"));
+        }
+        if unknown > 0 {
+            context.say(format!("{}: {unknown} of its photographs are not in the data set", file.display()));
+        }
+        Ok(())
+    }
+}
+
+/// Draws the sides that a data set lacks for training, says so, and keeps them in the run's folder.
+pub(super) fn draw(data: &mut Dataset, seed: u64, run: &Path, context: &Context) -> Result<()> {
+    let Some(drawn) = data.draw_missing_sides(seed)? else { return Ok(()) };
+    std::fs::create_dir_all(run).map_err(Error::io(run))?;
+    let file = run.join(SPLIT_FILE);
+    // Those of a run that is there stay, whatever becomes of this call.
+    if !(file.exists() && run.join(CONFIG).exists()) {
+        write_split(&file, &data.samples)?;
+    }
+    context.say(format!("{}: {drawn}; they are in {}", data.root.display(), file.display()));
+    Ok(())
+}
+
+/// Whether a training has to draw sides.
+fn lacks_sides(data: &Dataset) -> bool {
+    !data.samples.iter().any(|sample| sample.split == Some(Split::Val))
+}
