@@ -108,7 +108,7 @@ pub struct Classification {
     pub view: View,
     /// Every class in the order of the model's outputs.
     pub classes: Vec<ClassProbability>,
-    /// Over how many turned, mirrored or shifted views the probabilities are means.
+    /// Over how many mirrored views the probabilities are means.
     pub views: usize,
     /// How many of them have the same most probable class as the mean.
     pub agreeing: usize,
