@@ -11,7 +11,10 @@ pub mod harness;
 pub mod reference;
 mod room;
 mod twin;
+#[cfg(test)]
+mod worked;
 
+mod checks;
 mod convolution;
 mod cut;
 mod flat;

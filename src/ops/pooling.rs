@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::gpu::gpu_params;
 
 use super::Window;
+use super::checks::check_pairs;
 
 gpu_params! {
     /// The uniform block of `common/pool`.
@@ -32,13 +33,7 @@ impl Windows {
     /// [`Error::Parameter`] for a kernel or stride of 0, a number above 65,535, and a padding of more than half the
     /// kernel, which would leave windows without a pixel.
     pub fn check(&self, op: &str) -> Result<()> {
-        for (what, pair, least) in
-            [("kernel", self.kernel, 1), ("stride", self.stride, 1), ("padding", self.padding, 0)]
-        {
-            if pair.iter().any(|&v| v < least || v > 65_535) {
-                return Err(Error::parameter(op, format!("{what} is {pair:?}, expected {least} to 65535")));
-            }
-        }
+        check_pairs(op, &[("kernel", self.kernel, 1), ("stride", self.stride, 1), ("padding", self.padding, 0)])?;
         if (0..2).any(|axis| self.padding[axis] > self.kernel[axis] / 2) {
             let message =
                 format!("padding is {:?}, expected at most half of the kernel {:?}", self.padding, self.kernel);

@@ -13,7 +13,8 @@ mod twin;
 use crate::error::{Error, Result};
 use crate::graph::{GradientContext, Graph, Op, Value};
 
-use super::convolution::{Geometry, check_pairs, only_output, span};
+use super::checks::{check_pairs, only_output, span};
+use super::convolution::Geometry;
 use super::{Attributes, Epilogue, Gradient, Kernel, Room, twin as twin_of};
 
 /// The room.

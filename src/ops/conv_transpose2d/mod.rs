@@ -13,8 +13,9 @@ mod twin;
 use crate::error::{Error, Result};
 use crate::graph::{GradientContext, Graph, Op, Value};
 
+use super::checks::{check_pairs, only_output, span};
 use super::conv2d::four;
-use super::convolution::{Geometry, check_pairs, only_output, span};
+use super::convolution::Geometry;
 use super::{Attributes, Epilogue, Gradient, Kernel, Room, twin as twin_of};
 
 /// The room.

@@ -1,19 +1,6 @@
-use crate::ops::{Array, kernel};
+use crate::ops::worked::{array, refused, run};
 
 use super::*;
-
-fn run(op: &dyn Op, inputs: &[&Array<f64>]) -> Vec<f64> {
-    kernel(op.kernel()).unwrap().twin.run(op, inputs).unwrap().remove(0).data
-}
-
-fn array(shape: &[usize], data: &[f64]) -> Array<f64> {
-    Array { shape: shape.to_vec(), data: data.to_vec() }
-}
-
-fn refused(result: Result<impl Sized>) -> String {
-    let Err(error) = result else { panic!("it was taken") };
-    error.to_string()
-}
 
 fn conv(stride: usize, padding: usize) -> ConvTranspose2d {
     ConvTranspose2d { stride: [stride; 2], padding: [padding; 2], ..ConvTranspose2d::default() }
