@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use half::{bf16, f16};
 use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader};
+use safetensors::Dtype;
+use safetensors::tensor::TensorInfo;
 
-use super::Weights;
+use super::{Weights, read};
 use crate::error::{Error, Result};
-use crate::tensor::Tensor;
 
 /// Where a state dict may lie below the top of a checkpoint, first come first served.
 const KEYS: [&str; 5] = ["state_dict", "model_state_dict", "model", "net", "ema"];
@@ -86,30 +86,19 @@ impl FromPytorch {
         for (name, tensor) in tensors {
             let short = name.strip_prefix("module.").unwrap_or(&name);
             let short = short.strip_prefix(&self.strip).unwrap_or(short).to_owned();
-            let dtype = tensor.dtype();
-            if weights.stored.insert(short.clone(), stored(dtype)).is_some() {
+            let info = TensorInfo {
+                dtype: stored(tensor.dtype()),
+                shape: tensor.shape().to_vec(),
+                data_offsets: (0, tensor.byte_len()),
+            };
+            if weights.stored.insert(short.clone(), format!("{:?}", info.dtype)).is_some() {
                 return Err(refuse(format!("two tensors would be named {short:?} (hint: another prefix to strip)")));
             }
-            let value: fn(&[u8]) -> Vec<f32> = match dtype {
-                DType::F32 => |bytes| floats(bytes, f32::from_ne_bytes),
-                DType::F16 => |bytes| floats(bytes, |b| f16::from_ne_bytes(b).to_f32()),
-                DType::BF16 => |bytes| floats(bytes, |b| bf16::from_ne_bytes(b).to_f32()),
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "rounds; what passes f32 becomes infinite, refused"
-                )]
-                DType::F64 => |bytes| floats(bytes, |b| f64::from_ne_bytes(b) as f32),
-                _ => {
-                    if !short.ends_with("num_batches_tracked") {
-                        tracing::warn!(file = %path.display(), tensor = short, ?dtype, "left out: no floats");
-                    }
-                    continue;
-                }
-            };
-            let data = value(&tensor.read().map_err(|error| refuse(error.to_string()))?);
-            let tensor = Tensor::new(tensor.shape().to_vec(), data);
-            let tensor = tensor.map_err(|error| refuse(format!("tensor {short:?}: {error}")))?;
-            weights.tensors.insert(short, tensor);
+            let bytes = tensor.read().map_err(|error| refuse(error.to_string()))?;
+            // In the host's byte order, which is a safetensors file's on whatever has a GPU.
+            if let Some(tensor) = read::tensor(path, &mut bytes.as_slice(), &short, &info)? {
+                weights.tensors.insert(short, tensor);
+            }
         }
         if weights.tensors.is_empty() {
             let place = key.map_or_else(|| "it".into(), |key| format!("its {key:?}"));
@@ -134,11 +123,21 @@ fn state_dict(top: &PickleValue) -> Option<String> {
     KEYS.iter().copied().find(inner).map(str::to_owned)
 }
 
-/// The name that safetensors has for it.
-fn stored(dtype: DType) -> String {
-    format!("{dtype:?}").to_uppercase()
-}
-
-fn floats<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|&b| value(b)).collect()
+/// The same type in a safetensors file.
+fn stored(dtype: DType) -> Dtype {
+    match dtype {
+        DType::F64 => Dtype::F64,
+        DType::F32 => Dtype::F32,
+        DType::F16 => Dtype::F16,
+        DType::BF16 => Dtype::BF16,
+        DType::I64 => Dtype::I64,
+        DType::I32 => Dtype::I32,
+        DType::I16 => Dtype::I16,
+        DType::I8 => Dtype::I8,
+        DType::U64 => Dtype::U64,
+        DType::U32 => Dtype::U32,
+        DType::U16 => Dtype::U16,
+        DType::U8 => Dtype::U8,
+        DType::Bool => Dtype::BOOL,
+    }
 }

@@ -59,8 +59,8 @@ pub(super) fn read(path: &Path) -> Result<Weights> {
     Ok(weights)
 }
 
-/// The next tensor of the file, or `None` where it holds integers.
-fn tensor(path: &Path, file: &mut impl Read, name: &str, info: &TensorInfo) -> Result<Option<Tensor>> {
+/// The next tensor of what is read, its numbers little-endian, or `None` where it holds integers.
+pub(super) fn tensor(path: &Path, file: &mut impl Read, name: &str, info: &TensorInfo) -> Result<Option<Tensor>> {
     let (start, end) = info.data_offsets;
     let bytes = end - start;
     let data = match info.dtype {

@@ -54,7 +54,7 @@ pub(super) fn write(weights: &Weights, path: &Path, precision: Precision) -> Res
     let mut tensors = BTreeMap::new();
     for &(name, tensor, dtype) in &order {
         check(path, name, tensor, dtype)?;
-        let end = offset + tensor.len() * if dtype == Dtype::F32 { 4 } else { 2 };
+        let end = offset + tensor.len() * dtype.bitsize() / 8;
         tensors.insert(name.as_str(), Info { dtype, shape: tensor.shape(), data_offsets: (offset, end) });
         offset = end;
     }
