@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nevus::data::image::RgbImage;
-use nevus::data::phantom::{Coloring, PhantomOptions, write_colored_phantoms, write_phantoms};
+use nevus::data::phantom::{Coloring, PhantomOptions, write_phantoms};
 use nevus::data::save::write_png;
 use nevus::data::{Augment, Classes, Dataset, DecodeLimits, Labelled, Sample, View, read_mask, read_photo};
 use nevus::models::{ResNet, ResNetDepth, Stage, Weights};
@@ -24,7 +24,7 @@ use support::{gpu, options};
 
 /// Phantoms with their classes.
 fn phantoms(dir: &Path, count: u64, classes: &Classes) -> Labelled {
-    let options = PhantomOptions { count, height: 48, width: 48, seed: 11, threads: 2 };
+    let options = PhantomOptions { count, height: 48, width: 48, seed: 11, coloring: Coloring::Natural, threads: 2 };
     write_phantoms(dir, &options, |_| true).unwrap();
     Dataset::open(dir).unwrap().labelled(classes).unwrap()
 }
@@ -150,8 +150,15 @@ fn from_scratch_it_tells_unseen_colors_apart_and_looks_at_the_lesions() {
     let Some(gpu) = gpu(&options()) else { return };
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let drawn = PhantomOptions { count: UNSEEN.end as u64, height: SIDE, width: SIDE, seed: 21, threads: 2 };
-    write_colored_phantoms(&data, &drawn, Coloring::ByClass, |_| true).unwrap();
+    let drawn = PhantomOptions {
+        count: UNSEEN.end as u64,
+        height: SIDE,
+        width: SIDE,
+        seed: 21,
+        coloring: Coloring::ByClass,
+        threads: 2,
+    };
+    write_phantoms(&data, &drawn, |_| true).unwrap();
     let all = Dataset::open(&data).unwrap().labelled(&Classes::three()).unwrap();
     let (splits, unseen) = (splits(part(&all, LEARNED), part(&all, CHOSEN_ON)), part(&all, UNSEEN));
     let steps = (LEARNED.len() / BATCH) as u64 * EPOCHS;

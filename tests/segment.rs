@@ -7,7 +7,7 @@ mod support;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nevus::data::phantom::{PhantomOptions, write_phantoms};
+use nevus::data::phantom::{Coloring, PhantomOptions, write_phantoms};
 use nevus::data::{Augment, Dataset, DecodeLimits, Sample, read_mask, read_photo};
 use nevus::models::{UNet, Weights};
 use nevus::plan::PlanOptions;
@@ -25,7 +25,7 @@ const LEAST_GAIN: f64 = 0.05;
 
 /// Phantoms in the order of their numbers: those of one lesion lie within three whose first number three divides.
 fn phantoms(dir: &Path, count: u64, [height, width]: [usize; 2]) -> Vec<Sample> {
-    let options = PhantomOptions { count, height, width, seed: 11, threads: 2 };
+    let options = PhantomOptions { count, height, width, seed: 11, coloring: Coloring::Natural, threads: 2 };
     write_phantoms(dir, &options, |_| true).unwrap();
     Dataset::open(dir).unwrap().samples
 }

@@ -3,14 +3,14 @@ use std::fs;
 use super::dataset::Dataset;
 use super::describe::{Depth, describe};
 use super::image::{DecodeLimits, GrayImage};
-use super::phantom::{PhantomOptions, write_phantoms};
+use super::phantom::{Coloring, PhantomOptions, write_phantoms};
 use super::save::write_png_grey;
 use crate::error::Error;
 
 #[test]
 fn what_is_wrong_is_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let options = PhantomOptions { count: 9, height: 24, width: 32, seed: 4, threads: 1 };
+    let options = PhantomOptions { count: 9, height: 24, width: 32, seed: 4, coloring: Coloring::Natural, threads: 1 };
     write_phantoms(dir.path(), &options, |_| true).unwrap();
     let data = Dataset::open(dir.path()).unwrap();
     let sample = |i: usize| &data.samples[i];

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::{Context, SizeArg};
-use crate::data::phantom::{Coloring, PhantomOptions, write_colored_phantoms};
+use crate::data::phantom::{Coloring, PhantomOptions, write_phantoms};
 use crate::error::{Error, Result};
 
 /// Flags of `nevus data phantom`.
@@ -76,11 +76,11 @@ pub(super) fn run(args: &PhantomArgs, context: &Context) -> Result<ExitCode> {
 fn draw(args: &PhantomArgs, context: &Context) -> Result<()> {
     let SizeArg { height, width } = args.size;
     let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let options = PhantomOptions { count: args.count, height, width, seed: args.seed, threads };
+    let coloring = if args.color_coded { Coloring::ByClass } else { Coloring::Natural };
+    let options = PhantomOptions { count: args.count, height, width, seed: args.seed, coloring, threads };
     let draft = tempfile::Builder::new().prefix(".nevus-").tempdir_in(&args.out).map_err(Error::io(&args.out))?;
     let bar = context.progress("drawing", args.count);
-    let coloring = if args.color_coded { Coloring::ByClass } else { Coloring::Natural };
-    write_colored_phantoms(draft.path(), &options, coloring, |done| {
+    write_phantoms(draft.path(), &options, |done| {
         bar.set_position(done);
         !context.cancelled()
     })?;

@@ -3,11 +3,11 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::data::dataset::Dataset;
-use crate::data::phantom::{PhantomOptions, write_phantoms};
+use crate::data::phantom::{Coloring, PhantomOptions, write_phantoms};
 use crate::data::resize::{mask_tensor, photo_tensor};
 
 fn made(dir: &Path) -> Vec<Sample> {
-    let options = PhantomOptions { count: 11, height: 24, width: 32, seed: 2, threads: 1 };
+    let options = PhantomOptions { count: 11, height: 24, width: 32, seed: 2, coloring: Coloring::Natural, threads: 1 };
     write_phantoms(dir, &options, |_| true).unwrap();
     Dataset::open(dir).unwrap().samples
 }

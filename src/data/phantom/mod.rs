@@ -22,7 +22,7 @@ use ::image::{GrayImage, Luma, Rgb, RgbImage};
 
 use self::lesion::{Lesion, blend};
 use self::skin::{Light, Skin};
-pub use self::write::{PhantomOptions, write_colored_phantoms, write_phantoms};
+pub use self::write::{PhantomOptions, write_phantoms};
 use super::augment::blur as soften;
 use super::dataset::DX;
 use super::rng::Rng;

@@ -137,7 +137,7 @@ fn coded_colors_tell_the_class_and_change_nothing_else() {
 
 #[test]
 fn a_folder_of_phantoms_is_a_data_set() {
-    let options = PhantomOptions { count: 24, height: 24, width: 32, seed: 9, threads: 2 };
+    let options = PhantomOptions { count: 24, height: 24, width: 32, seed: 9, coloring: Coloring::Natural, threads: 2 };
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write_phantoms(a.path(), &options, |_| true).unwrap();
     write_phantoms(b.path(), &PhantomOptions { count: 12, threads: 1, ..options }, |_| true).unwrap();
@@ -145,7 +145,7 @@ fn a_folder_of_phantoms_is_a_data_set() {
     assert_eq!((data.layout, data.samples.len()), (Layout::Ham10000, 24));
     assert!(data.samples.iter().all(|s| s.mask.is_some() && s.label.is_some() && s.split.is_some()));
     let coded = tempfile::tempdir().unwrap();
-    write_colored_phantoms(coded.path(), &options, Coloring::ByClass, |_| true).unwrap();
+    write_phantoms(coded.path(), &PhantomOptions { coloring: Coloring::ByClass, ..options }, |_| true).unwrap();
     let about = |dir: &std::path::Path| std::fs::read_to_string(dir.join("HAM10000_metadata.csv")).unwrap();
     assert_eq!(about(coded.path()), about(a.path()));
     for sample in Dataset::open(b.path()).unwrap().samples {

@@ -25,6 +25,8 @@ pub struct PhantomOptions {
     pub width: usize,
     /// The seed; photograph k of a seed is the same whatever the count.
     pub seed: u64,
+    /// Where lesions have their colours from.
+    pub coloring: Coloring,
     /// Threads; 0 is taken as 1. They change no byte.
     pub threads: usize,
 }
@@ -35,16 +37,6 @@ pub struct PhantomOptions {
 pub fn write_phantoms(
     dir: impl AsRef<Path>,
     options: &PhantomOptions,
-    progress: impl Fn(u64) -> bool + Sync,
-) -> Result<()> {
-    write_colored_phantoms(dir, options, Coloring::Natural, progress)
-}
-
-/// As [`write_phantoms`], with lesions in other colours.
-pub fn write_colored_phantoms(
-    dir: impl AsRef<Path>,
-    options: &PhantomOptions,
-    coloring: Coloring,
     progress: impl Fn(u64) -> bool + Sync,
 ) -> Result<()> {
     let dir = dir.as_ref();
@@ -68,7 +60,7 @@ pub fn write_colored_phantoms(
             if index >= options.count {
                 return;
             }
-            let made = colored_phantom(coloring, options.seed, index, options.height, options.width);
+            let made = colored_phantom(options.coloring, options.seed, index, options.height, options.width);
             let made = made.and_then(|made| {
                 let id = image_id(index);
                 write_jpeg(images.join(format!("{id}.jpg")), &made.image, QUALITY)?;
