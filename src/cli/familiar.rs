@@ -56,7 +56,7 @@ pub(super) fn run(args: &FamiliarArgs, context: &Context) -> Result<ExitCode> {
     data.skip_unlabelled();
     args.sides.apply(&mut data, &args.weights, context)?;
     for side in [Split::Train, Split::Val] {
-        if data.side(side).is_empty() {
+        if !data.has_side(side) {
             let name = side.name();
             return Err(Error::data(&args.data, format!("no photograph is on the side {name} (hint: --split-file)")));
         }

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Context;
 use crate::data::dataset::{SPLIT_FILE, apply_split, read_split, write_split};
+use crate::data::describe::lesions_on_two_sides;
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::train::run_dir::CONFIG;
@@ -26,7 +27,8 @@ impl SidesArgs {
         let drawn = weights.parent().unwrap_or(Path::new("")).join(SPLIT_FILE);
         let file = match &self.split_file {
             Some(file) => file,
-            None if lacks_sides(data) && drawn.is_file() => {
+            // As where a training has to draw.
+            None if !data.has_side(Split::Val) && drawn.is_file() => {
                 context.say(format!("split: {}", drawn.display()));
                 &drawn
             }
@@ -45,20 +47,25 @@ impl SidesArgs {
     }
 }
 
-/// Draws the sides that a data set lacks for training, says so, and keeps them in the run's folder.
-pub(super) fn draw(data: &mut Dataset, seed: u64, run: &Path, context: &Context) -> Result<()> {
-    let Some(drawn) = data.draw_missing_sides(seed)? else { return Ok(()) };
-    std::fs::create_dir_all(run).map_err(Error::io(run))?;
-    let file = run.join(SPLIT_FILE);
-    // Those of a run that is there stay, whatever becomes of this call.
-    if !(file.exists() && run.join(CONFIG).exists()) {
-        write_split(&file, &data.samples)?;
+/// Draws the sides that a data set lacks for training, says so, and keeps them in the run's folder. Warns where those it
+/// has keep photographs of one lesion apart.
+pub(super) fn prepare(data: &mut Dataset, seed: u64, run: &Path, context: &Context) -> Result<()> {
+    if let Some(drawn) = data.draw_missing_sides(seed)? {
+        std::fs::create_dir_all(run).map_err(Error::io(run))?;
+        let file = run.join(SPLIT_FILE);
+        // Those of a run that is there stay, whatever becomes of this call.
+        if !(file.exists() && run.join(CONFIG).exists()) {
+            write_split(&file, &data.samples)?;
+        }
+        context.say(format!("{}: {drawn}; they are in {}", data.root.display(), file.display()));
     }
-    context.say(format!("{}: {drawn}; they are in {}", data.root.display(), file.display()));
+    let lesions = lesions_on_two_sides(&data.samples);
+    if let Some(first) = lesions.first() {
+        let count = lesions.len();
+        tracing::warn!(
+            "lesions with photographs on more than one side of the split: {count}, {first} first; figures on val and test \
+             flatter (nevus data split draws sides by lesion)"
+        );
+    }
     Ok(())
-}
-
-/// Whether a training has to draw sides.
-fn lacks_sides(data: &Dataset) -> bool {
-    !data.samples.iter().any(|sample| sample.split == Some(Split::Val))
 }

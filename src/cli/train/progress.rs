@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use indicatif::ProgressBar;
 
 use crate::cli::Context;
-use crate::data::Dataset;
-use crate::data::describe::lesions_on_two_sides;
 use crate::error::Result;
 use crate::train::MetricsTable;
 use crate::train::session::{Ended, Event};
@@ -27,18 +25,6 @@ pub(super) fn highest(run: &Path, column: &str) -> Result<Option<(u64, f64)>> {
     let at = columns.iter().position(|known| known == column).unwrap_or(usize::MAX);
     let figures = rows.iter().filter_map(|row| Some((row.epoch, row.values.get(at).copied().flatten()?)));
     Ok(figures.max_by(|a, b| a.1.total_cmp(&b.1)))
-}
-
-/// Warns, before anything is learned, where a split keeps photographs of one lesion apart.
-pub(super) fn warn_of_split_lesions(data: &Dataset) {
-    let lesions = lesions_on_two_sides(&data.samples);
-    if let Some(first) = lesions.first() {
-        let count = lesions.len();
-        tracing::warn!(
-            "lesions with photographs on more than one side of the split: {count}, {first} first; figures on val and test \
-             flatter (nevus data split draws sides by lesion)"
-        );
-    }
 }
 
 /// A progress bar, and a line now and then where there is no terminal to draw one on.

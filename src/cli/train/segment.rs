@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::progress::{Progress, highest, how, warn_of_split_lesions};
+use super::progress::{Progress, highest, how};
 use super::recipe::{Chart, LICENSE, OptimizerArg, ScheduleArg, digest, leave, length, optimizer, schedule};
 use crate::cli::{Context, SizeArg, sides};
 use crate::data::{Augment, Dataset, Sample, Split};
@@ -242,8 +242,7 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
 
 fn splits(args: &SegmentArgs, seed: u64, context: &Context) -> Result<Splits> {
     let mut data = Dataset::open(&args.data)?;
-    sides::draw(&mut data, seed, &args.out, context)?;
-    warn_of_split_lesions(&data);
+    sides::prepare(&mut data, seed, &args.out, context)?;
     let side = |split| -> Vec<Sample> { data.side(split).into_iter().filter(|sample| sample.mask.is_some()).collect() };
     let (train, val) = (side(Split::Train), side(Split::Val));
     context.say(format!(

@@ -91,7 +91,7 @@ impl Dataset {
             }
             return Ok(Some("no split.csv: 80 % train, 10 % val and 10 % test were drawn by lesion".into()));
         }
-        if self.samples.iter().any(|sample| sample.split == Some(Split::Val)) {
+        if self.has_side(Split::Val) {
             return Ok(None);
         }
         let train = self.side(Split::Train);

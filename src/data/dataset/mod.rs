@@ -113,6 +113,12 @@ impl Dataset {
         self.samples.iter().any(|s| s.split.is_some())
     }
 
+    /// Whether any sample stands on this side of the split.
+    #[must_use]
+    pub fn has_side(&self, split: Split) -> bool {
+        self.samples.iter().any(|s| s.split == Some(split))
+    }
+
     /// The samples on one side of the split, in order.
     #[must_use]
     pub fn side(&self, split: Split) -> Vec<Sample> {

@@ -161,8 +161,7 @@ fn splits(
             classes = data.classes(Some(*count))?;
         }
     }
-    sides::draw(&mut data, config.seed, &args.out, context)?;
-    super::progress::warn_of_split_lesions(&data);
+    sides::prepare(&mut data, config.seed, &args.out, context)?;
     let mut all = data.labelled(&classes)?;
     if config.view.needs_mask() {
         complete_masks(args.view.unet(), &mut all, &args.out, gpu, context, &mut |_, error| Err(error))?;
