@@ -14,6 +14,9 @@ pub type FromCase = fn(&mut Graph, &str, &Attributes<'_>, &[Value]) -> Result<Ve
 /// The layouts of a call: the op, the shapes of inputs and outputs, and the layouts the inputs have now.
 pub type ChooseLayouts = fn(&dyn Op, &[&[usize]], &[&[usize]], &[Layout]) -> Option<Layouts>;
 
+/// Whether a version is expected to be the fastest for a call: the adapter, the op, the shapes of inputs and outputs.
+pub type Pays = fn(&Caps, &dyn Op, &[&[usize]], &[&[usize]]) -> bool;
+
 /// An op's room.
 #[derive(Debug)]
 pub struct Room {
@@ -50,7 +53,7 @@ pub struct Kernel {
     pub name: &'static str,
     /// The same in plain loops on the CPU.
     pub twin: Twin,
-    /// Plainest first; the last that an adapter can run and the shapes allow is taken.
+    /// Plainest first; the last that an adapter can run, the shapes allow and that pays is taken.
     pub versions: &'static [Version],
     /// What can be computed on the output before it is written.
     pub epilogues: &'static [Epilogue],
@@ -104,10 +107,17 @@ pub struct Version {
     pub requires: Requires,
     /// Whether operands may be channel ranges of a larger C4 value.
     pub views: bool,
+    /// Whether it is worth taking for these shapes, where nothing was measured on the adapter.
+    pub pays: Pays,
     /// The layouts it takes for these shapes, given those the inputs have now; `None` where it cannot.
     pub layouts: ChooseLayouts,
     /// The dispatches of a call.
     pub lower: fn(&Call<'_>) -> Result<Lowered>,
+}
+
+impl Version {
+    /// [`Version::pays`] of a version that is better than those before it wherever it can run.
+    pub const ALWAYS: Pays = |_, _, _, _| true;
 }
 
 /// A shader and its uniform block.

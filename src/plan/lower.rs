@@ -301,7 +301,10 @@ fn choose(
         some if !some.is_empty() => some,
         _ => kernel.versions.iter().take(1).collect(),
     };
-    let usable = versions.into_iter().rev().filter(|version| version.requires.missing(caps).is_none());
+    let asked = options.only.contains_key(kernel.name);
+    let usable = versions.into_iter().rev().filter(|version| {
+        version.requires.missing(caps).is_none() && (asked || (version.pays)(caps, op, inputs, outputs))
+    });
     let mut fitting = usable.filter_map(|version| Some((version, (version.layouts)(op, inputs, outputs, offered)?)));
     // A version that is asked for but cannot take these shapes gives way to the plainest, which takes all.
     let plainest = || {

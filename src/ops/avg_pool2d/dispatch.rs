@@ -16,6 +16,7 @@ macro_rules! version {
             shaders: &[ShaderInfo { path: $shader, fields: PoolParams::FIELDS }],
             requires: Requires::NOTHING,
             views: true,
+            pays: Version::ALWAYS,
             layouts: image::all_c4,
             lower: |call| by_channels(call, |call| $lower(call, $shader, $wide)),
         }

@@ -68,6 +68,7 @@ pub(super) const VERSIONS: &[Version] = &[Version {
     shaders: &[ShaderInfo { path: "batch_norm2d/fold_1_direct", fields: FoldParams::FIELDS }],
     requires: Requires::NOTHING,
     views: false,
+    pays: Version::ALWAYS,
     layouts,
     lower,
 }];

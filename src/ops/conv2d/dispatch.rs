@@ -18,6 +18,7 @@ pub(super) const FORWARD: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/forward_1_direct", fields: DirectParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| convolution::direct(call, "conv2d/forward_1_direct", &forward(call)?, Side::Y),
     },
@@ -26,6 +27,7 @@ pub(super) const FORWARD: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/forward_2_tiled", fields: GatherParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| convolution::gather(call, "conv2d/forward_2_tiled", &forward(call)?, Side::Y, false, false),
     },
@@ -34,6 +36,7 @@ pub(super) const FORWARD: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/forward_3_subgroup", fields: GatherParams::FIELDS }],
         requires: BROADCAST,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| convolution::gather(call, "conv2d/forward_3_subgroup", &forward(call)?, Side::Y, true, false),
     },
@@ -45,6 +48,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_data_1_direct", fields: DirectParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| convolution::direct(call, "conv2d/backward_data_1_direct", &backward_data(call)?, Side::X),
     },
@@ -53,6 +57,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_data_2_tiled", fields: GatherParams::FIELDS }, TRANSPOSE],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(call, "conv2d/backward_data_2_tiled", &backward_data(call)?, Side::X, false, false)
@@ -63,6 +68,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_data_3_subgroup", fields: GatherParams::FIELDS }, TRANSPOSE],
         requires: BROADCAST,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(call, "conv2d/backward_data_3_subgroup", &backward_data(call)?, Side::X, true, false)
@@ -76,6 +82,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_weight_1_direct", fields: DirectParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: weight_layouts,
         lower: |call| {
             let geometry = backward_weight(call)?;
@@ -93,6 +100,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_weight_2_tiled", fields: WeightParams::FIELDS }, SUM],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(0), Slot::Input(1)];
@@ -104,6 +112,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_weight_3_subgroup", fields: WeightParams::FIELDS }, SUM],
         requires: BROADCAST,
         views: true,
+        pays: Version::ALWAYS,
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(0), Slot::Input(1)];

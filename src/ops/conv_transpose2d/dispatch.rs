@@ -18,6 +18,7 @@ pub(super) const FORWARD: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/forward_1_direct", fields: DirectParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| convolution::direct(call, "conv_transpose2d/forward_1_direct", &forward(call)?, Side::X),
     },
@@ -26,6 +27,7 @@ pub(super) const FORWARD: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/forward_2_tiled", fields: GatherParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(call, "conv_transpose2d/forward_2_tiled", &forward(call)?, Side::X, false, false)
@@ -36,6 +38,7 @@ pub(super) const FORWARD: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/forward_3_subgroup", fields: GatherParams::FIELDS }],
         requires: BROADCAST,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(call, "conv_transpose2d/forward_3_subgroup", &forward(call)?, Side::X, true, false)
@@ -46,6 +49,7 @@ pub(super) const FORWARD: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/forward_4_subpixel", fields: GatherParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: subpixel_layouts,
         lower: |call| {
             convolution::gather(call, "conv_transpose2d/forward_4_subpixel", &forward(call)?, Side::X, false, true)
@@ -56,6 +60,7 @@ pub(super) const FORWARD: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/forward_5_subpixel_subgroup", fields: GatherParams::FIELDS }],
         requires: BROADCAST,
         views: true,
+        pays: Version::ALWAYS,
         layouts: subpixel_layouts,
         lower: |call| {
             convolution::gather(
@@ -76,6 +81,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/backward_data_1_direct", fields: DirectParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| {
             convolution::direct(call, "conv_transpose2d/backward_data_1_direct", &backward_data(call)?, Side::Y)
@@ -89,6 +95,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         ],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(
@@ -109,6 +116,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         ],
         requires: BROADCAST,
         views: true,
+        pays: Version::ALWAYS,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(
@@ -129,6 +137,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/backward_weight_1_direct", fields: DirectParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: weight_layouts,
         lower: |call| {
             let geometry = backward_weight(call)?;
@@ -146,6 +155,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/backward_weight_2_tiled", fields: WeightParams::FIELDS }, SUM],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(1), Slot::Input(0)];
@@ -166,6 +176,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         ],
         requires: BROADCAST,
         views: true,
+        pays: Version::ALWAYS,
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(1), Slot::Input(0)];

@@ -21,6 +21,7 @@ macro_rules! version {
             shaders: &[ShaderInfo { path: $shader, fields: Params::FIELDS }],
             requires: Requires::NOTHING,
             views: true,
+            pays: Version::ALWAYS,
             layouts: |_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]| Some(Layouts::new([$from], [$to])),
             lower: |call| lower(call, $shader),
         }

@@ -21,6 +21,7 @@ macro_rules! version {
             shaders: &[ShaderInfo { path: $shader, fields: Params::FIELDS }],
             requires: Requires::NOTHING,
             views: true,
+            pays: Version::ALWAYS,
             layouts: $layouts,
             lower: |call| by_channels(call, |call| $lower(call, $shader)),
         }

@@ -20,6 +20,7 @@ pub(super) const CONVERT: &[Version] = &[Version {
     shaders: &[ShaderInfo { path: "layout/convert_1_direct", fields: Params::FIELDS }],
     requires: Requires::NOTHING,
     views: true,
+    pays: Version::ALWAYS,
     layouts,
     lower: by_parts,
 }];

@@ -17,6 +17,7 @@ macro_rules! version {
             shaders: &[ShaderInfo { path: $shader, fields: PoolParams::FIELDS }],
             requires: Requires::NOTHING,
             views: true,
+            pays: Version::ALWAYS,
             layouts: $layouts,
             lower: |call| by_channels(call, |call| $lower(call, $shader)),
         }
@@ -38,6 +39,7 @@ pub(super) const BACKWARD: &[Version] = &[
         ],
         requires: Requires::NOTHING,
         views: true,
+        pays: Version::ALWAYS,
         layouts: numbered_layouts,
         lower: |call| by_channels(call, winners),
     },

@@ -24,6 +24,7 @@ macro_rules! version {
             shaders: &[ShaderInfo { path: $shader, fields: Params::FIELDS }],
             requires: Requires::NOTHING,
             views: true,
+            pays: Version::ALWAYS,
             layouts,
             lower: |call| by_channels(call, |call| lower(call, $shader, $wide)),
         }

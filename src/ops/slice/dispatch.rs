@@ -23,6 +23,7 @@ macro_rules! version {
             shaders: &[ShaderInfo { path: $shader, fields: Params::FIELDS }],
             requires: Requires::NOTHING,
             views: true,
+            pays: Version::ALWAYS,
             layouts: $layouts,
             lower: |call| lower(call, $shader, $wide),
         }
