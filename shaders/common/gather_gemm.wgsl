@@ -11,6 +11,7 @@
 // every weight from the same address. `fractional` 1: div_y or div_x is above 1; a workgroup then computes pixels of one
 // phase (oy % div_y, ox % div_x), which all meet the same taps: every every_y-th, every every_x-th. `subpixel` 1: the
 // taps do not overlap (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky.
+// `batched` 1: every tap has images of its own, x_stride and out_stride apart, and none is summed: one plain GEMM a tap.
 // `residual` 1: it is added to out, before relu.
 //
 // One loop over taps and channels: at every turn of every loop a software driver copies what the loop carries, here the
@@ -43,7 +44,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     // Where an image is written in runs of channels, the run starts at co_first, a whole tile, and out_base is that of
     // channel 0, perhaps before the binding: the sum of both wraps around to the right place.
     let co0 = p.co_first + (wid.z % p.co_tiles) * {{ tile }}u;
-{% if subpixel %}
+{% if subpixel or batched %}
     let tap = wid.z / p.co_tiles;
     let row = p.w;
     let plane = p.h * row;
@@ -97,8 +98,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let in_plane{{ g }} = at{{ g }} - n{{ g }} * plane;
     let oy{{ g }} = in_plane{{ g }} / row;
     let ox{{ g }} = in_plane{{ g }} - oy{{ g }} * row;
-    let x{{ g }}_base = p.x_base + n{{ g }} * p.x_stride;
-{% if not subpixel %}
+    let x{{ g }}_base = p.x_base + {{ "tap" if batched else "n" ~ g }} * p.x_stride;
+{% if not (subpixel or batched) %}
     // The pixel's place on x, from which each tap lies dy, dx away.
     let y{{ g }} = i32(oy{{ g }} * p.scale_y);
     let x{{ g }} = i32(ox{{ g }} * p.scale_x);
@@ -128,7 +129,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
 {% endfor %}
     let x_plane = p.h * p.w;
-{% if subpixel %}
+{% if subpixel or batched %}
     var w_row = tap * p.ci4 * p.co;
     var plane_at = 0u;
     for (var turn = 0u; turn < p.ci4; turn++) {
@@ -180,11 +181,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
 {% endfor %}
         plane_at += x_plane;
-{% if subpixel %}
+{% if subpixel or batched %}
         w_row += p.co;
     }
+{% if subpixel %}
     let ky = tap / p.kw;
     let kx = tap % p.kw;
+{% endif %}
 {% else %}
         k++;
         let tap_ends = k == p.ci4;
@@ -213,7 +216,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% else %}
         let place = in_plane{{ g }};
 {% endif %}
-        let to = p.out_base + n{{ g }} * p.out_stride + place;
+        let to = p.out_base + {{ "tap" if batched else "n" ~ g }} * p.out_stride + place;
 {% if residual %}
         let added = p.r_base + n{{ g }} * p.r_stride + place;
 {% endif %}

@@ -16,8 +16,6 @@ use crate::ops::harness::{self, Outcome};
 use crate::ops::{Kernel, OPS, Room, Version, cases};
 use crate::plan::{PlanOptions, avoid};
 
-/// Rooms whose kernels are sums of products: whole numbers come out exactly.
-const EXACT: [&str; 3] = ["conv2d", "conv_transpose2d", "reduce"];
 /// What the harness says of a case that a version is not for.
 const OTHER_SHAPES: &str = "does not take these shapes";
 
@@ -146,9 +144,8 @@ fn check_version(
         skipped: None,
     };
     let mut why = "there is no case of it".to_owned();
-    let exact = EXACT.contains(&room.name);
     for case in (room.cases)().into_iter().filter(|case| case.op.kernel() == kernel.name) {
-        let whole = case.integers().filter(|_| exact);
+        let whole = case.integers().filter(|_| version.exact);
         let runs: [Option<(cases::Case, bool)>; 2] = [Some((case, false)), whole.map(|case| (case, true))];
         for (case, exact) in runs.into_iter().flatten() {
             if context.cancelled() {

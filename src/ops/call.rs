@@ -156,6 +156,18 @@ pub struct Lowered {
     pub workspaces: Vec<usize>,
     /// The dispatches, in order.
     pub launches: Vec<Launch>,
+    /// What of them can be done once for many runs.
+    pub derived: Derived,
+}
+
+/// The first launches of a call that read its weight and nothing else, and write its first workspaces and nothing else:
+/// a plan that does not change the weight runs them when it has changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Derived {
+    /// How many launches.
+    pub launches: usize,
+    /// How many workspaces.
+    pub workspaces: usize,
 }
 
 /// One call of a kernel version.

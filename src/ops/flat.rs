@@ -23,7 +23,16 @@ pub const fn version(
     layouts: LayoutsFn,
     lower: fn(&Call<'_>) -> Result<super::Lowered>,
 ) -> Version {
-    Version { shader, shaders, requires: Requires::NOTHING, views: false, layouts, lower }
+    Version {
+        shader,
+        shaders,
+        requires: Requires::NOTHING,
+        views: false,
+        pays: Version::ALWAYS,
+        exact: false,
+        layouts,
+        lower,
+    }
 }
 
 /// Every operand plain.

@@ -53,9 +53,9 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::graph::{Graph, Op, Value};
 
-pub use call::{Binding, Call, Launch, Lowered, Operand, Slot, Window, fold};
+pub use call::{Binding, Call, Derived, Launch, Lowered, Operand, Slot, Window, fold};
 pub use pointwise::as_epilogue;
-pub use room::{Attributes, Epilogue, Gradient, Kernel, Layouts, Requires, Room, ShaderInfo, Version};
+pub use room::{Attributes, Epilogue, Gradient, Kernel, Layouts, Prospect, Requires, Room, ShaderInfo, Version};
 pub(crate) use twin::twin;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 

@@ -14,8 +14,23 @@ pub type FromCase = fn(&mut Graph, &str, &Attributes<'_>, &[Value]) -> Result<Ve
 /// The layouts of a call: the op, the shapes of inputs and outputs, and the layouts the inputs have now.
 pub type ChooseLayouts = fn(&dyn Op, &[&[usize]], &[&[usize]], &[Layout]) -> Option<Layouts>;
 
-/// Whether a version is expected to be the fastest for a call: the adapter, the op, the shapes of inputs and outputs.
-pub type Pays = fn(&Caps, &dyn Op, &[&[usize]], &[&[usize]]) -> bool;
+/// Whether a version is expected to be the fastest for a call.
+pub type Pays = fn(&Prospect<'_>) -> bool;
+
+/// What is known of a call when its version is chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct Prospect<'a> {
+    /// The adapter.
+    pub caps: &'a Caps,
+    /// The op with its parameters.
+    pub op: &'a dyn Op,
+    /// The shapes of its inputs.
+    pub inputs: &'a [&'a [usize]],
+    /// The shapes of its outputs.
+    pub outputs: &'a [&'a [usize]],
+    /// Whether the plan leaves parameters as they are, so that what is derived from them is computed once.
+    pub fixed: bool,
+}
 
 /// An op's room.
 #[derive(Debug)]
@@ -97,7 +112,7 @@ impl Epilogue {
 }
 
 /// One way to compute a kernel.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Version {
     /// The main shader: its path below `shaders/` without its ending, which labels everything.
     pub shader: &'static str,
@@ -109,6 +124,8 @@ pub struct Version {
     pub views: bool,
     /// Whether it is worth taking for these shapes, where nothing was measured on the adapter.
     pub pays: Pays,
+    /// Whether it only adds products, so that whole numbers come out exactly.
+    pub exact: bool,
     /// The layouts it takes for these shapes, given those the inputs have now; `None` where it cannot.
     pub layouts: ChooseLayouts,
     /// The dispatches of a call.
@@ -117,11 +134,11 @@ pub struct Version {
 
 impl Version {
     /// [`Version::pays`] of a version that is better than those before it wherever it can run.
-    pub const ALWAYS: Pays = |_, _, _, _| true;
+    pub const ALWAYS: Pays = |_| true;
 }
 
 /// A shader and its uniform block.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct ShaderInfo {
     /// Path below `shaders/` without its ending.
     pub path: &'static str,

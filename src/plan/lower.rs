@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Caps;
 use crate::graph::{Graph, Layout, Op, Slab, Source, Value};
 use crate::ops::layout::Convert;
-use crate::ops::{self, Epilogue, Kernel, Operand, Version};
+use crate::ops::{self, Epilogue, Kernel, Operand, Prospect, Version};
 use crate::tensor::Tensor;
 
 use super::PlanOptions;
@@ -72,8 +72,9 @@ pub(super) fn lower(graph: &Graph, outputs: &[Value], options: &PlanOptions, cap
         rewrite::fold(&mut graph, &mut calls, outputs)?;
         rewrite::fuse_epilogues(&graph, &mut calls, outputs);
     }
-    let mut lowering =
-        Lowering { graph: &graph, options, caps, steps: Steps::default(), known: HashMap::new(), wanted: outputs };
+    let fixed = !calls.iter().any(|call| changes_weights(&graph, call));
+    let (steps, known) = (Steps::default(), HashMap::new());
+    let mut lowering = Lowering { graph: &graph, options, caps, steps, known, wanted: outputs, fixed };
     for (at, call) in calls.iter().enumerate() {
         lowering.call(call, &calls[at + 1..])?;
     }
@@ -88,6 +89,12 @@ pub(super) fn lower(graph: &Graph, outputs: &[Value], options: &PlanOptions, cap
         take_views(&mut steps);
     }
     Ok(steps)
+}
+
+fn changes_weights(graph: &Graph, call: &Call) -> bool {
+    call.op.in_place().iter().any(|&(input, _)| {
+        matches!(graph.info(call.inputs[input]).source, Source::Slab(Slab::Weights) | Source::Param(_))
+    })
 }
 
 /// Moves the steps that depend on parameters and constants alone to the front, into the prelude.
@@ -130,6 +137,8 @@ struct Lowering<'a> {
     /// The items of a value, one a layout.
     known: HashMap<Value, Vec<usize>>,
     wanted: &'a [Value],
+    /// Whether parameters stay as they are.
+    fixed: bool,
 }
 
 impl Lowering<'_> {
@@ -144,7 +153,9 @@ impl Lowering<'_> {
             offered.push(self.steps.items[item].layout);
         }
         let kernel = kernel_of(&*call.op)?;
-        let (version, mut layouts) = choose(kernel, &*call.op, &inputs, &outputs, &offered, self.options, self.caps)?;
+        let prospect =
+            Prospect { caps: self.caps, op: &*call.op, inputs: &inputs, outputs: &outputs, fixed: self.fixed };
+        let (version, mut layouts) = choose(kernel, &prospect, &offered, self.options)?;
         // What an epilogue adds lies as the output does.
         layouts.inputs.resize(call.inputs.len(), layouts.outputs[0]);
         let mut input_items = Vec::with_capacity(call.inputs.len());
@@ -250,7 +261,9 @@ impl Lowering<'_> {
         }
         let op = Convert { from: layout, to };
         let kernel = kernel_of(&op)?;
-        let (version, _) = choose(kernel, &op, &[&shape], &[&shape], &[layout], self.options, self.caps)?;
+        let shapes: &[&[usize]] = &[&shape];
+        let prospect = Prospect { caps: self.caps, op: &op, inputs: shapes, outputs: shapes, fixed: self.fixed };
+        let (version, _) = choose(kernel, &prospect, &[layout], self.options)?;
         let item = self.push_item(shape, to, home, name.clone());
         let (op, epilogue) = (Arc::new(op) as Arc<dyn Op>, None);
         self.steps.steps.push(Step { op, name, version, epilogue, inputs: vec![from], outputs: vec![item] });
@@ -286,13 +299,11 @@ fn kernel_of(op: &dyn Op) -> Result<&'static Kernel> {
 /// The last version that the adapter can run, the shapes allow and the options do not forbid.
 fn choose(
     kernel: &'static Kernel,
-    op: &dyn Op,
-    inputs: &[&[usize]],
-    outputs: &[&[usize]],
+    prospect: &Prospect<'_>,
     offered: &[Layout],
     options: &PlanOptions,
-    caps: &Caps,
 ) -> Result<(&'static Version, ops::Layouts)> {
+    let &Prospect { caps, op, inputs, outputs, .. } = prospect;
     let allowed = |version: &&Version| {
         !options.avoid.contains(version.shader)
             && options.only.get(kernel.name).is_none_or(|only| only == version.shader)
@@ -302,9 +313,10 @@ fn choose(
         _ => kernel.versions.iter().take(1).collect(),
     };
     let asked = options.only.contains_key(kernel.name);
-    let usable = versions.into_iter().rev().filter(|version| {
-        version.requires.missing(caps).is_none() && (asked || (version.pays)(caps, op, inputs, outputs))
-    });
+    let usable = versions
+        .into_iter()
+        .rev()
+        .filter(|version| version.requires.missing(caps).is_none() && (asked || (version.pays)(prospect)));
     let mut fitting = usable.filter_map(|version| Some((version, (version.layouts)(op, inputs, outputs, offered)?)));
     // A version that is asked for but cannot take these shapes gives way to the plainest, which takes all.
     let plainest = || {

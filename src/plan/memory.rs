@@ -7,6 +7,7 @@ use crate::gpu::Caps;
 use crate::graph::{ParamTable, Slab};
 use crate::ops::Lowered;
 
+use super::kept::Kept;
 use super::lower::{Home, Steps};
 
 /// Bytes of device memory by kind, before anything is allocated.
@@ -20,13 +21,13 @@ pub struct Memory {
     pub states: u64,
     /// Inputs and constants.
     pub inputs: u64,
-    /// What depends on parameters alone and is kept from run to run: weights with folded norms.
+    /// What depends on parameters alone and is kept from run to run: weights with folded norms, or as kernels read them.
     pub derived: u64,
     /// Pools, in which activations, their gradients and workspaces share memory.
     pub pools: u64,
     /// What the values in the pools would take without sharing.
     pub unshared: u64,
-    /// The part of `unshared` that is workspaces.
+    /// The part of `unshared` that is workspaces: of all that a call needs for itself, what is not kept.
     pub workspaces: u64,
     /// Staging buffers for uploads.
     pub staging: u64,
@@ -73,7 +74,7 @@ pub(super) struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Places {
     pub items: Vec<Option<Place>>,
-    /// Of each step.
+    /// Of each step, but for those that are kept.
     pub workspaces: Vec<Vec<Place>>,
     /// Bytes of each pool.
     pub pools: Vec<u64>,
@@ -87,7 +88,7 @@ struct Life {
 }
 
 /// Gives everything in pools a place. With `share`, values whose lifetimes do not meet share memory.
-pub(super) fn place(steps: &Steps, lowered: &[Lowered], share: bool, caps: &Caps) -> Result<Places> {
+pub(super) fn place(steps: &Steps, lowered: &[Lowered], kept: &[Kept], share: bool, caps: &Caps) -> Result<Places> {
     let align = caps.offset_alignment;
     let mut lives: Vec<Option<Life>> = steps.items.iter().map(|_| None).collect();
     let mut touch = |item: usize, at: usize| {
@@ -109,7 +110,7 @@ pub(super) fn place(steps: &Steps, lowered: &[Lowered], share: bool, caps: &Caps
         all.extend(life.map(|life| (Some(item), 0, life)));
     }
     for (at, lowered) in lowered.iter().enumerate() {
-        for (index, &floats) in lowered.workspaces.iter().enumerate() {
+        for (index, &floats) in lowered.workspaces.iter().enumerate().skip(kept[at].workspaces) {
             let bytes = (floats as u64 * 4).max(16).next_multiple_of(align);
             all.push((None, index, Life { first: at, last: at, bytes, place: None }));
         }
@@ -170,7 +171,14 @@ pub(super) fn place(steps: &Steps, lowered: &[Lowered], share: bool, caps: &Caps
 }
 
 /// What the placed plan takes.
-pub(super) fn report(steps: &Steps, lowered: &[Lowered], places: &Places, table: &ParamTable, staging: u64) -> Memory {
+pub(super) fn report(
+    steps: &Steps,
+    lowered: &[Lowered],
+    kept: &[Kept],
+    places: &Places,
+    table: &ParamTable,
+    staging: u64,
+) -> Memory {
     let slab = table.len() as u64 * 4;
     let bytes = |item: usize| steps.operand(item).floats() as u64 * 4;
     let mut memory = Memory { pools: places.pools.iter().sum(), staging, ..Memory::default() };
@@ -191,7 +199,12 @@ pub(super) fn report(steps: &Steps, lowered: &[Lowered], places: &Places, table:
             Slab::State(_) => memory.states += slab,
         }
     }
-    memory.workspaces = lowered.iter().flat_map(|l| &l.workspaces).map(|&floats| floats as u64 * 4).sum();
+    for (lowered, kept) in lowered.iter().zip(kept) {
+        let (derived, own) = lowered.workspaces.split_at(kept.workspaces);
+        let bytes = |floats: &[usize]| floats.iter().map(|&floats| floats as u64 * 4).sum::<u64>();
+        memory.derived += bytes(derived);
+        memory.workspaces += bytes(own);
+    }
     memory.unshared += memory.workspaces;
     memory
 }

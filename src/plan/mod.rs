@@ -2,6 +2,7 @@
 //! pools, memory known before any is taken, and dispatches cut to the adapter's limits.
 
 pub mod avoid;
+mod kept;
 mod lower;
 mod memory;
 mod params;
@@ -19,6 +20,7 @@ use crate::graph::{Graph, ParamTable, Slab, Value};
 use crate::ops::{Call, Lowered};
 use crate::tensor::Tensor;
 
+use kept::Kept;
 use lower::Steps;
 use memory::Places;
 use resident::Resident;
@@ -63,6 +65,7 @@ pub struct Plan {
     table: ParamTable,
     steps: Steps,
     lowered: Vec<Lowered>,
+    kept: Vec<Kept>,
     places: Places,
     memory: Memory,
     flops: u64,
@@ -117,9 +120,13 @@ impl Plan {
             lowered.push((step.version.lower)(&call).map_err(|error| in_node(error, &step.name))?);
             flops += call.flops();
         }
-        let places = memory::place(&steps, &lowered, options.share, caps)?;
+        let kept = match options.rewrite {
+            true => kept::take(&steps, &mut lowered),
+            false => vec![Kept::default(); lowered.len()],
+        };
+        let places = memory::place(&steps, &lowered, &kept, options.share, caps)?;
         let staging = resident::staging_bytes(&steps);
-        let memory = memory::report(&steps, &lowered, &places, &table, staging);
+        let memory = memory::report(&steps, &lowered, &kept, &places, &table, staging);
         if let Some(budget) = options.budget
             && memory.total() > budget
         {
@@ -129,7 +136,7 @@ impl Plan {
             });
         }
         let (written, state) = (steps.written(), Mutex::new(None));
-        Ok(Self { gpu: gpu.clone(), table, steps, lowered, places, memory, flops, written, state })
+        Ok(Self { gpu: gpu.clone(), table, steps, lowered, kept, places, memory, flops, written, state })
     }
 
     /// [`Plan::new`] with the default options.
@@ -238,10 +245,10 @@ impl Plan {
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.is_none() {
-            *state = Some(Resident::new(&self.gpu, &self.steps, &self.places, &self.table)?);
+            *state = Some(Resident::new(&self.gpu, &self.steps, &self.lowered, &self.kept, &self.places, &self.table)?);
         }
         let resident = state.as_mut().ok_or_else(|| Error::DeviceLost("the plan's memory is gone".into()))?;
-        resident.bind(&self.gpu, &self.steps, &self.lowered, &self.places, params)?;
+        resident.bind(&self.gpu, &self.steps, &self.lowered, &self.kept, &self.places, params)?;
         work(resident)
     }
 }

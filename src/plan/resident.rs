@@ -8,6 +8,7 @@ use crate::graph::{ParamTable, Slab};
 use crate::ops::{Binding, Lowered, Slot};
 use crate::tensor::Tensor;
 
+use super::kept::Kept;
 use super::lower::Home;
 use super::{Params, Pending, Places, Steps, shared};
 
@@ -19,6 +20,8 @@ pub(super) struct Resident {
     pools: Vec<Buffer>,
     /// Inputs, constants and what is derived from parameters, by item.
     own: HashMap<usize, Buffer>,
+    /// Workspaces that keep their values, by step and number.
+    kept: HashMap<(usize, usize), Buffer>,
     pub gradients: Option<Buffer>,
     uploader: Option<Uploader>,
     /// One a set of parameters that the plan has run with.
@@ -46,7 +49,14 @@ pub(super) fn staging_bytes(steps: &Steps) -> u64 {
 }
 
 impl Resident {
-    pub(super) fn new(gpu: &Gpu, steps: &Steps, places: &Places, table: &ParamTable) -> Result<Self> {
+    pub(super) fn new(
+        gpu: &Gpu,
+        steps: &Steps,
+        lowered: &[Lowered],
+        kept: &[Kept],
+        places: &Places,
+        table: &ParamTable,
+    ) -> Result<Self> {
         let pools = places.pools.iter().map(|&bytes| gpu.buffer("pool", bytes)).collect::<Result<_>>()?;
         let mut own = HashMap::new();
         let mut gradients = None;
@@ -68,11 +78,18 @@ impl Resident {
                 Home::Pool | Home::Slab(..) => {}
             }
         }
+        let mut workspaces = HashMap::new();
+        for (at, (lowered, kept)) in lowered.iter().zip(kept).enumerate() {
+            for (index, &floats) in lowered.workspaces[..kept.workspaces].iter().enumerate() {
+                let bytes = (floats as u64 * 4).max(16);
+                workspaces.insert((at, index), gpu.buffer(&steps.steps[at].name, bytes)?);
+            }
+        }
         let uploader = match input_bytes(steps) {
             0 => None,
             bytes => Some(Uploader::new(gpu, UPLOAD_SLOTS as usize, bytes)?),
         };
-        Ok(Self { pools, own, gradients, uploader, sequences: Vec::new(), derived_from: None })
+        Ok(Self { pools, own, kept: workspaces, gradients, uploader, sequences: Vec::new(), derived_from: None })
     }
 
     /// Records the dispatches for `params`, where that has not been done.
@@ -81,6 +98,7 @@ impl Resident {
         gpu: &Gpu,
         steps: &Steps,
         lowered: &[Lowered],
+        kept: &[Kept],
         places: &Places,
         params: &Params,
     ) -> Result<()> {
@@ -88,21 +106,25 @@ impl Resident {
             return Ok(());
         }
         let (mut prelude, mut run) = (Vec::new(), Vec::new());
-        for (at, (step, lowered)) in steps.steps.iter().zip(lowered).enumerate() {
-            for launch in &lowered.launches {
+        for (at, (step, (lowered, kept))) in steps.steps.iter().zip(lowered.iter().zip(kept)).enumerate() {
+            let own = lowered.launches.iter().map(|launch| (launch, at < steps.prelude));
+            for (launch, before) in kept.launches.iter().map(|launch| (launch, true)).chain(own) {
                 let bind = |binding: &Binding| -> Result<Bind> {
                     let (buffer, start) = match binding.slot {
                         Slot::Input(index) => self.place(steps, places, params, step.inputs[index])?,
                         Slot::Output(index) => self.place(steps, places, params, step.outputs[index])?,
-                        Slot::Workspace(index) => {
-                            let place = places.workspaces[at][index];
-                            (self.pools[place.pool].clone(), place.offset)
-                        }
+                        Slot::Workspace(index) => match self.kept.get(&(at, index)) {
+                            Some(buffer) => (buffer.clone(), 0),
+                            None => {
+                                let place = places.workspaces[at][index - kept.workspaces];
+                                (self.pools[place.pool].clone(), place.offset)
+                            }
+                        },
                     };
                     let offset = start + binding.offset as u64 * 4;
                     Ok(Bind { buffer, offset, size: (binding.len as u64 * 4).max(16) })
                 };
-                let dispatches = if at < steps.prelude { &mut prelude } else { &mut run };
+                let dispatches = if before { &mut prelude } else { &mut run };
                 dispatches.push(Dispatch {
                     label: format!("{} {}", step.name, launch.shader),
                     shader: launch.shader,

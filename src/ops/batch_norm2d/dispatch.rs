@@ -110,7 +110,16 @@ const fn version(
     layouts: LayoutsFn,
     lower: fn(&Call<'_>) -> Result<Lowered>,
 ) -> Version {
-    Version { shader, shaders, requires: Requires::NOTHING, views: true, layouts, lower }
+    Version {
+        shader,
+        shaders,
+        requires: Requires::NOTHING,
+        views: true,
+        pays: Version::ALWAYS,
+        exact: false,
+        layouts,
+        lower,
+    }
 }
 
 pub(super) const FORWARD: &[Version] = &[
@@ -195,7 +204,7 @@ fn forward_direct(call: &Call<'_>) -> Result<Lowered> {
     let outputs = (1..5).map(Slot::Output);
     let slots: Vec<Slot> = [Slot::Input(3), Slot::Input(4)].into_iter().chain(outputs).collect();
     let small = wholes(call, &slots)?;
-    let mut lowered = Lowered { workspaces: vec![s.c * 4], launches: vec![] };
+    let mut lowered = Lowered { workspaces: vec![s.c * 4], ..Lowered::default() };
     let batches = call.batches(&[Slot::Input(0)])?;
     // All sums, then all squares: each goes on from run to run.
     for (squares, batch) in [0, 1].into_iter().flat_map(|squares| batches.iter().map(move |batch| (squares, batch))) {
@@ -251,7 +260,7 @@ fn forward_split(call: &Call<'_>) -> Result<Lowered> {
     let s = Sizes::of(call);
     let floats = s.c4 * s.n * s.chunks * 12;
     call.check(floats)?;
-    let mut lowered = Lowered { workspaces: vec![floats, s.c4 * 8], launches: vec![] };
+    let mut lowered = Lowered { workspaces: vec![floats, s.c4 * 8], ..Lowered::default() };
     let (parts, means) = (call.workspace(0, 0, floats), call.workspace(1, 0, s.c4 * 8));
     each_part(call, &[Slot::Input(0)], |part, channels, batch| {
         let x = part.window(Slot::Input(0), batch);
@@ -368,7 +377,7 @@ fn backward_split(call: &Call<'_>) -> Result<Lowered> {
     let s = Sizes::of(call);
     let floats = s.c4 * s.n * s.chunks * 8;
     call.check(floats)?;
-    let mut lowered = Lowered { workspaces: vec![floats], launches: vec![] };
+    let mut lowered = Lowered { workspaces: vec![floats], ..Lowered::default() };
     let parts = call.workspace(0, 0, floats);
     let statistics = wholes(call, &[Slot::Input(2), Slot::Input(3)])?;
     let gradients = wholes(call, &[Slot::Output(1), Slot::Output(2)])?;

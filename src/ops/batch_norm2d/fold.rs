@@ -69,6 +69,7 @@ pub(super) const VERSIONS: &[Version] = &[Version {
     requires: Requires::NOTHING,
     views: false,
     pays: Version::ALWAYS,
+    exact: false,
     layouts,
     lower,
 }];
@@ -89,7 +90,7 @@ fn lower(call: &Call<'_>) -> Result<Lowered> {
     let bindings = slots.map(|slot| call.whole(slot)).collect::<Result<_>>()?;
     let [x, y] = groups(quads.div_ceil(WG));
     let launch = Launch::new(VERSIONS[0].shader, &params, bindings, [x, y, 1]);
-    Ok(Lowered { workspaces: vec![], launches: vec![launch.var("bias", call.inputs.len() > 5)] })
+    Ok(Lowered { launches: vec![launch.var("bias", call.inputs.len() > 5)], ..Lowered::default() })
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn forward(call: &Call<'_>, shader: &'static str, by_quads: bool) -> Result<Lowe
     let len = elements(call);
     let chunks = len.div_ceil(CHUNK);
     call.check(chunks)?;
-    let mut lowered = Lowered { workspaces: vec![chunks], launches: vec![] };
+    let mut lowered = Lowered { workspaces: vec![chunks], ..Lowered::default() };
     let parts = call.workspace(0, 0, chunks);
     for range in ranges(call, len, CHUNK)? {
         let here = range.len().div_ceil(CHUNK);

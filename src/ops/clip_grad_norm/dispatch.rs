@@ -79,7 +79,7 @@ fn norm(call: &Call<'_>, shader: &'static str, by_quads: bool) -> Result<Lowered
     let gradients = call.inputs.len() - 1;
     let chunks: usize = call.inputs[..gradients].iter().map(|operand| floats(operand).div_ceil(CHUNK)).sum();
     call.check(chunks)?;
-    let mut lowered = Lowered { workspaces: vec![chunks], launches: vec![] };
+    let mut lowered = Lowered { workspaces: vec![chunks], ..Lowered::default() };
     let parts = call.workspace(0, 0, chunks);
     let mut first = 0;
     for (at, operand) in call.inputs[..gradients].iter().enumerate() {

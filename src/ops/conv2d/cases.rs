@@ -26,6 +26,17 @@ const SHAPES: &[Shape] = &[
     shape([3, 33, 5, 7], 33, 3, 1, 1, "one channel more than a tile of 32, three of them pad"),
     shape([1, 5, 6, 11], 1, 1, 1, 0, "the head: one channel out"),
     shape([1, 8, 12, 3], 40, 3, 1, 1, "two tiles of channels out, the second a part"),
+    shape([3, 4, 9, 11], 4, 3, 1, 1, "few channels and tiles that reach over every border"),
+    shape([1, 6, 5, 4], 3, 3, 1, 0, "no padding: less out than in"),
+    Shape {
+        x: [2, 5, 3, 7],
+        co: 8,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [4, 0],
+        dilation: [1, 1],
+        why: "more padding above than the kernel reaches, none beside",
+    },
     shape([2, 4, 17, 19], 9, 7, 2, 3, "the stem: a large kernel with stride"),
     Shape {
         x: [2, 6, 13, 10],

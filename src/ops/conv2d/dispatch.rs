@@ -4,13 +4,14 @@ use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams,
+    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams,
 };
-use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version};
+use crate::ops::{Call, Layouts, Operand, Requires, ShaderInfo, Slot, Version};
 
+use super::winograd;
 use super::{Conv2d, Conv2dBackwardData, Conv2dBackwardWeight};
 
-const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP) };
+pub(super) const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP) };
 
 pub(super) const FORWARD: &[Version] = &[
     Version {
@@ -19,8 +20,9 @@ pub(super) const FORWARD: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
-        lower: |call| convolution::direct(call, "conv2d/forward_1_direct", &forward(call)?, Side::Y),
+        lower: |call| convolution::direct(call, "conv2d/forward_1_direct", &of(call, forward)?, Side::Y),
     },
     Version {
         shader: "conv2d/forward_2_tiled",
@@ -28,8 +30,9 @@ pub(super) const FORWARD: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
-        lower: |call| convolution::gather(call, "conv2d/forward_2_tiled", &forward(call)?, Side::Y, false, false),
+        lower: |call| convolution::gather(call, "conv2d/forward_2_tiled", &of(call, forward)?, Side::Y, false, false),
     },
     Version {
         shader: "conv2d/forward_3_subgroup",
@@ -37,9 +40,14 @@ pub(super) const FORWARD: &[Version] = &[
         requires: BROADCAST,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
-        lower: |call| convolution::gather(call, "conv2d/forward_3_subgroup", &forward(call)?, Side::Y, true, false),
+        lower: |call| convolution::gather(call, "conv2d/forward_3_subgroup", &of(call, forward)?, Side::Y, true, false),
     },
+    winograd::FORWARD[0],
+    winograd::FORWARD[1],
+    winograd::FORWARD[2],
+    winograd::FORWARD[3],
 ];
 
 pub(super) const BACKWARD_DATA: &[Version] = &[
@@ -49,8 +57,9 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
-        lower: |call| convolution::direct(call, "conv2d/backward_data_1_direct", &backward_data(call)?, Side::X),
+        lower: |call| convolution::direct(call, "conv2d/backward_data_1_direct", &of(call, backward_data)?, Side::X),
     },
     Version {
         shader: "conv2d/backward_data_2_tiled",
@@ -58,9 +67,10 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv2d/backward_data_2_tiled", &backward_data(call)?, Side::X, false, false)
+            convolution::gather(call, "conv2d/backward_data_2_tiled", &of(call, backward_data)?, Side::X, false, false)
         },
     },
     Version {
@@ -69,11 +79,23 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         requires: BROADCAST,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv2d/backward_data_3_subgroup", &backward_data(call)?, Side::X, true, false)
+            convolution::gather(
+                call,
+                "conv2d/backward_data_3_subgroup",
+                &of(call, backward_data)?,
+                Side::X,
+                true,
+                false,
+            )
         },
     },
+    winograd::BACKWARD_DATA[0],
+    winograd::BACKWARD_DATA[1],
+    winograd::BACKWARD_DATA[2],
+    winograd::BACKWARD_DATA[3],
 ];
 
 pub(super) const BACKWARD_WEIGHT: &[Version] = &[
@@ -83,9 +105,10 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: weight_layouts,
         lower: |call| {
-            let geometry = backward_weight(call)?;
+            let geometry = of(call, backward_weight)?;
             convolution::direct_weight(
                 call,
                 "conv2d/backward_weight_1_direct",
@@ -101,10 +124,18 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(0), Slot::Input(1)];
-            convolution::weight_gradient(call, "conv2d/backward_weight_2_tiled", &backward_weight(call)?, slots, false)
+            convolution::weight_gradient(
+                call,
+                "conv2d/backward_weight_2_tiled",
+                &of(call, backward_weight)?,
+                slots,
+                false,
+                Columns::Taps,
+            )
         },
     },
     Version {
@@ -113,45 +144,100 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         requires: BROADCAST,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(0), Slot::Input(1)];
             convolution::weight_gradient(
                 call,
                 "conv2d/backward_weight_3_subgroup",
-                &backward_weight(call)?,
+                &of(call, backward_weight)?,
                 slots,
                 true,
+                Columns::Taps,
             )
         },
     },
+    Version {
+        shader: "conv2d/backward_weight_4_rows",
+        shaders: &[ShaderInfo { path: "conv2d/backward_weight_4_rows", fields: WeightParams::FIELDS }, SUM],
+        requires: Requires::NOTHING,
+        views: true,
+        pays: Version::ALWAYS,
+        exact: true,
+        layouts: |op, inputs, outputs, offered| {
+            let takes = backward_weight(op, inputs, outputs).is_ok_and(|g| Columns::takes_rows(&g));
+            takes.then(|| weight_layouts(op, inputs, outputs, offered)).flatten()
+        },
+        lower: |call| {
+            let slots = [Slot::Input(0), Slot::Input(1)];
+            let geometry = of(call, backward_weight)?;
+            convolution::weight_gradient(call, "conv2d/backward_weight_4_rows", &geometry, slots, false, Columns::Rows)
+        },
+    },
+    Version {
+        shader: "conv2d/backward_weight_5_rows_subgroup",
+        shaders: &[ShaderInfo { path: "conv2d/backward_weight_5_rows_subgroup", fields: WeightParams::FIELDS }, SUM],
+        requires: BROADCAST,
+        views: true,
+        pays: Version::ALWAYS,
+        exact: true,
+        layouts: |op, inputs, outputs, offered| {
+            let takes = backward_weight(op, inputs, outputs).is_ok_and(|g| Columns::takes_rows(&g));
+            takes.then(|| weight_layouts(op, inputs, outputs, offered)).flatten()
+        },
+        lower: |call| {
+            let slots = [Slot::Input(0), Slot::Input(1)];
+            let geometry = of(call, backward_weight)?;
+            convolution::weight_gradient(
+                call,
+                "conv2d/backward_weight_5_rows_subgroup",
+                &geometry,
+                slots,
+                true,
+                Columns::Rows,
+            )
+        },
+    },
+    winograd::BACKWARD_WEIGHT[0],
+    winograd::BACKWARD_WEIGHT[1],
+    winograd::BACKWARD_WEIGHT[2],
+    winograd::BACKWARD_WEIGHT[3],
 ];
 
 /// Image, weight, perhaps bias, to image.
-fn image_layouts(_: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+pub(super) fn image_layouts(_: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
     let mut layouts = vec![Layout::C4, Layout::Oihw4];
     layouts.resize(inputs.len(), Layout::Plain);
     Some(Layouts::new(layouts, [Layout::C4]))
 }
 
 /// Two images to a weight.
-fn weight_layouts(_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+pub(super) fn weight_layouts(_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
     Some(Layouts::new([Layout::C4, Layout::C4], [Layout::Oihw4]))
 }
 
-fn forward(call: &Call<'_>) -> Result<Geometry> {
-    let weight = &call.inputs[1].shape;
-    let conv = call.op.expect::<Conv2d>()?;
-    Ok(conv.geometry(&call.inputs[0].shape, &call.outputs[0].shape, [weight[2], weight[3]]))
+/// The geometry of an op by its shapes.
+type GeometryOf = fn(&dyn Op, &[&[usize]], &[&[usize]]) -> Result<Geometry>;
+
+pub(super) fn of(call: &Call<'_>, geometry: GeometryOf) -> Result<Geometry> {
+    let shapes = |operands: &'_ [Operand]| operands.iter().map(|operand| operand.shape.clone()).collect::<Vec<_>>();
+    let (inputs, outputs) = (shapes(call.own_inputs()), shapes(call.outputs));
+    let inputs: Vec<&[usize]> = inputs.iter().map(Vec::as_slice).collect();
+    let outputs: Vec<&[usize]> = outputs.iter().map(Vec::as_slice).collect();
+    geometry(call.op, &inputs, &outputs)
 }
 
-fn backward_data(call: &Call<'_>) -> Result<Geometry> {
-    let weight = &call.inputs[1].shape;
-    let op = call.op.expect::<Conv2dBackwardData>()?;
-    Ok(op.conv.geometry(&call.outputs[0].shape, &call.inputs[0].shape, [weight[2], weight[3]]))
+pub(super) fn forward(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]]) -> Result<Geometry> {
+    Ok(op.expect::<Conv2d>()?.geometry(inputs[0], outputs[0], [inputs[1][2], inputs[1][3]]))
 }
 
-fn backward_weight(call: &Call<'_>) -> Result<Geometry> {
-    let op = call.op.expect::<Conv2dBackwardWeight>()?;
-    Ok(op.conv.geometry(&call.inputs[0].shape, &call.inputs[1].shape, op.kernel))
+pub(super) fn backward_data(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]]) -> Result<Geometry> {
+    let op = op.expect::<Conv2dBackwardData>()?;
+    Ok(op.conv.geometry(outputs[0], inputs[0], [inputs[1][2], inputs[1][3]]))
+}
+
+pub(super) fn backward_weight(op: &dyn Op, inputs: &[&[usize]], _: &[&[usize]]) -> Result<Geometry> {
+    let op = op.expect::<Conv2dBackwardWeight>()?;
+    Ok(op.conv.geometry(inputs[0], inputs[1], op.kernel))
 }

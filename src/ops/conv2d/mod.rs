@@ -9,6 +9,7 @@ mod gradient;
 #[cfg(test)]
 mod tests;
 mod twin;
+mod winograd;
 
 use crate::error::{Error, Result};
 use crate::graph::{GradientContext, Graph, Op, Value};

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams,
+    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams,
 };
 use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version};
 
@@ -19,6 +19,7 @@ pub(super) const FORWARD: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
         lower: |call| convolution::direct(call, "conv_transpose2d/forward_1_direct", &forward(call)?, Side::X),
     },
@@ -28,6 +29,7 @@ pub(super) const FORWARD: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(call, "conv_transpose2d/forward_2_tiled", &forward(call)?, Side::X, false, false)
@@ -39,6 +41,7 @@ pub(super) const FORWARD: &[Version] = &[
         requires: BROADCAST,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(call, "conv_transpose2d/forward_3_subgroup", &forward(call)?, Side::X, true, false)
@@ -50,6 +53,7 @@ pub(super) const FORWARD: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: subpixel_layouts,
         lower: |call| {
             convolution::gather(call, "conv_transpose2d/forward_4_subpixel", &forward(call)?, Side::X, false, true)
@@ -61,6 +65,7 @@ pub(super) const FORWARD: &[Version] = &[
         requires: BROADCAST,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: subpixel_layouts,
         lower: |call| {
             convolution::gather(
@@ -82,6 +87,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
         lower: |call| {
             convolution::direct(call, "conv_transpose2d/backward_data_1_direct", &backward_data(call)?, Side::Y)
@@ -96,6 +102,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(
@@ -117,6 +124,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         requires: BROADCAST,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: image_layouts,
         lower: |call| {
             convolution::gather(
@@ -138,6 +146,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: weight_layouts,
         lower: |call| {
             let geometry = backward_weight(call)?;
@@ -156,6 +165,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(1), Slot::Input(0)];
@@ -165,6 +175,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
                 &backward_weight(call)?,
                 slots,
                 false,
+                Columns::Taps,
             )
         },
     },
@@ -177,6 +188,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         requires: BROADCAST,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts: weight_layouts,
         lower: |call| {
             let slots = [Slot::Input(1), Slot::Input(0)];
@@ -186,6 +198,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
                 &backward_weight(call)?,
                 slots,
                 true,
+                Columns::Taps,
             )
         },
     },

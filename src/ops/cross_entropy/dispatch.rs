@@ -81,7 +81,7 @@ impl Rows {
         call.check(n * 2)?;
         let parts = call.workspace(0, 0, n * 2);
         let weight = (call.inputs.len() > 2).then(|| call.whole(Slot::Input(2))).transpose()?;
-        let mut lowered = Lowered { workspaces: vec![n * 2], launches: vec![] };
+        let mut lowered = Lowered { workspaces: vec![n * 2], ..Lowered::default() };
         for batch in call.batches(&[Slot::Input(0), Slot::Input(1)])? {
             let (x, t) = (call.window(Slot::Input(0), &batch), call.window(Slot::Input(1), &batch));
             self.params.n = batch.len() as u32;

@@ -22,6 +22,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             pays: Version::ALWAYS,
+            exact: false,
             layouts: |_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]| Some(Layouts::new([$from], [$to])),
             lower: |call| lower(call, $shader),
         }

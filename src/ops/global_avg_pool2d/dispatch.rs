@@ -22,6 +22,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             pays: Version::ALWAYS,
+            exact: false,
             layouts: $layouts,
             lower: |call| by_channels(call, |call| $lower(call, $shader)),
         }

@@ -21,6 +21,7 @@ pub(super) const CONVERT: &[Version] = &[Version {
     requires: Requires::NOTHING,
     views: true,
     pays: Version::ALWAYS,
+    exact: false,
     layouts,
     lower: by_parts,
 }];

@@ -18,6 +18,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             pays: Version::ALWAYS,
+            exact: false,
             layouts: $layouts,
             lower: |call| by_channels(call, |call| $lower(call, $shader)),
         }
@@ -40,6 +41,7 @@ pub(super) const BACKWARD: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: false,
         layouts: numbered_layouts,
         lower: |call| by_channels(call, winners),
     },

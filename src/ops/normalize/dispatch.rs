@@ -21,6 +21,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             pays: Version::ALWAYS,
+            exact: false,
             layouts,
             lower: |call| lower(call, $shader, $wide),
         }

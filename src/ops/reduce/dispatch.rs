@@ -19,6 +19,7 @@ pub(super) const CHANNEL_SUM: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts,
         lower: direct,
     },
@@ -31,6 +32,7 @@ pub(super) const CHANNEL_SUM: &[Version] = &[
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
+        exact: true,
         layouts,
         lower: split,
     },
@@ -73,7 +75,7 @@ fn split(call: &Call<'_>) -> Result<Lowered> {
     let most = usize::try_from(call.caps.max_binding / 4).unwrap_or(usize::MAX) / each;
     let batches = call.batches(&[Slot::Input(0)])?;
     let most = batches.first().map_or(n, ExactSizeIterator::len).min(most);
-    let mut lowered = Lowered { workspaces: vec![most * each], launches: vec![] };
+    let mut lowered = Lowered { workspaces: vec![most * each], ..Lowered::default() };
     for start in (0..n).step_by(most) {
         let batch = start..(start + most).min(n);
         let x = call.window(Slot::Input(0), &batch);

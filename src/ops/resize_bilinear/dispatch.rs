@@ -22,6 +22,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             pays: Version::ALWAYS,
+            exact: false,
             layouts: image::all_c4,
             lower: |call| by_channels(call, |call| $lower(call, $shader, $wide)),
         }

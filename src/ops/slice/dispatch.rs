@@ -24,6 +24,7 @@ macro_rules! version {
             requires: Requires::NOTHING,
             views: true,
             pays: Version::ALWAYS,
+            exact: false,
             layouts: $layouts,
             lower: |call| lower(call, $shader, $wide),
         }

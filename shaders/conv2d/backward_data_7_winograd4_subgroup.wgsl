@@ -1,0 +1,2 @@
+// conv2d / backward_data / 7 Winograd F(4x4, 3x3) on one subgroup, each weight loaded once and broadcast.
+{% include "common/gather_gemm" %}

@@ -1,0 +1,62 @@
+// conv2d / winograd_output: an image's tiles of {{ m }} by {{ m }} pixels from Winograd's points, with bias, residual and
+// relu.
+//
+//   out = At points A + bias + residual
+//
+// products [points][points][c/4][tile] of four c   bias (c)   out, residual (n, c, h, w) C4
+
+{% include "common/wide" %}
+{% include "common/winograd" %}
+{% include "common/winograd_tiles" %}
+
+@group(0) @binding(1) var<storage, read_write> products: array<Wide>;
+{% if bias %}
+@group(0) @binding(2) var<storage, read_write> bias: array<f32>;
+{% endif %}
+{% if residual %}
+@group(0) @binding({{ 2 + bias }}) var<storage, read_write> residual: array<Wide>;
+{% endif %}
+@group(0) @binding({{ 2 + bias + residual }}) var<storage, read_write> out: array<Wide>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let i = (wid.y * groups.x + wid.x) * WG + lane;
+    let quads = (p.c + 3u) / 4u;
+    if i >= p.count * quads {
+        return;
+    }
+    let at = place(i);
+    let plane = p.count * quads;
+{% for j in range(points) %}
+    let c{{ j }} = outputs({% for i in range(points) %}from_wide(products[{{ i * points + j }}u * plane + i]){% if not loop.last %}, {% endif %}{% endfor %});
+{% endfor %}
+    let channel = vec4<u32>(at.group * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+{% if bias %}
+    let last = vec4<u32>(p.c - 1u);
+    let from_bias = min(channel, last);
+    let start = vec4<f32>(bias[from_bias.x], bias[from_bias.y], bias[from_bias.z], bias[from_bias.w]);
+{% endif %}
+    let plane_at = at.group * p.h * p.w + at.y * p.w + at.x;
+    let to = p.base + at.n * p.stride + plane_at;
+{% if residual %}
+    let added = p.r_base + at.n * p.r_stride + plane_at;
+{% endif %}
+{% for i in range(m) %}
+    if at.y + {{ i }}u < p.h {
+        let row = outputs({% for j in range(points) %}c{{ j }}.p{{ i }}{% if not loop.last %}, {% endif %}{% endfor %});
+{% for j in range(m) %}
+        if at.x + {{ j }}u < p.w {
+            var v = row.p{{ j }}{% if bias %} + start{% endif %};
+{% if residual %}
+            v += from_wide(residual[added + {{ i }}u * p.w + {{ j }}u]);
+{% endif %}
+{% if relu %}
+            v = select(v, vec4<f32>(0.0), v < vec4<f32>(0.0));
+{% endif %}
+            out[to + {{ i }}u * p.w + {{ j }}u] = to_wide(select(vec4<f32>(0.0), v, channel < vec4<u32>(p.c)));
+        }
+{% endfor %}
+    }
+{% endfor %}
+}

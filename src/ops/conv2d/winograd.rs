@@ -1,0 +1,119 @@
+//! The versions by Winograd's convolutions, for 3×3 kernels with stride 1.
+
+use crate::gpu::ParamBlock;
+use crate::ops::convolution::{
+    GRADIENT, GatherParams, INPUT, OUTPUT, Side, TRANSPOSE, WEIGHT, WEIGHT_GRADIENT, WeightParams, Winograd,
+};
+use crate::ops::{Requires, ShaderInfo, Version};
+
+use super::dispatch::{self, BROADCAST};
+
+/// One version: what it computes, its shader and those around it, whether the weight's points can be kept, m, and whether
+/// it broadcasts in a subgroup.
+macro_rules! version {
+    ($geometry:path, $layouts:path, $side:path, $lower:expr, $shader:literal, $fields:expr, [$($around:expr),*], $kept:literal, $m:literal, $broadcast:literal) => {
+        Version {
+            shader: $shader,
+            shaders: &[ShaderInfo { path: $shader, fields: $fields }, $($around),*],
+            requires: if $broadcast { BROADCAST } else { Requires::NOTHING },
+            views: true,
+            exact: $m == 2,
+            pays: |prospect| {
+                let geometry = $geometry(prospect.op, prospect.inputs, prospect.outputs);
+                let winograd = Winograd { m: $m, broadcast: $broadcast };
+                geometry.is_ok_and(|g| winograd.pays(prospect.caps, &g, $side, $kept && prospect.fixed))
+            },
+            layouts: |op, inputs, outputs, offered| {
+                let takes = $geometry(op, inputs, outputs).is_ok_and(|g| Winograd::takes(&g));
+                takes.then(|| $layouts(op, inputs, outputs, offered)).flatten()
+            },
+            lower: |call| $lower(Winograd { m: $m, broadcast: $broadcast }, call, $shader),
+        }
+    };
+}
+
+macro_rules! forward {
+    ($shader:literal, $m:literal, $broadcast:literal) => {
+        version!(
+            dispatch::forward,
+            dispatch::image_layouts,
+            Side::Y,
+            |winograd: Winograd, call, shader| winograd.gather(
+                call,
+                shader,
+                &dispatch::of(call, dispatch::forward)?,
+                Side::Y
+            ),
+            $shader,
+            GatherParams::FIELDS,
+            [WEIGHT, INPUT, OUTPUT],
+            true,
+            $m,
+            $broadcast
+        )
+    };
+}
+
+macro_rules! backward_data {
+    ($shader:literal, $m:literal, $broadcast:literal) => {
+        version!(
+            dispatch::backward_data,
+            dispatch::image_layouts,
+            Side::X,
+            |winograd: Winograd, call, shader| winograd.gather(
+                call,
+                shader,
+                &dispatch::of(call, dispatch::backward_data)?,
+                Side::X
+            ),
+            $shader,
+            GatherParams::FIELDS,
+            [TRANSPOSE, WEIGHT, INPUT, OUTPUT],
+            true,
+            $m,
+            $broadcast
+        )
+    };
+}
+
+macro_rules! backward_weight {
+    ($shader:literal, $m:literal, $broadcast:literal) => {
+        version!(
+            dispatch::backward_weight,
+            dispatch::weight_layouts,
+            Side::Y,
+            |winograd: Winograd, call, shader| winograd.weight_gradient(
+                call,
+                shader,
+                &dispatch::of(call, dispatch::backward_weight)?
+            ),
+            $shader,
+            WeightParams::FIELDS,
+            [INPUT, GRADIENT, WEIGHT_GRADIENT],
+            false,
+            $m,
+            $broadcast
+        )
+    };
+}
+
+pub(super) const FORWARD: [Version; 4] = [
+    forward!("conv2d/forward_4_winograd2", 2, false),
+    forward!("conv2d/forward_5_winograd4", 4, false),
+    forward!("conv2d/forward_6_winograd2_subgroup", 2, true),
+    forward!("conv2d/forward_7_winograd4_subgroup", 4, true),
+];
+
+pub(super) const BACKWARD_DATA: [Version; 4] = [
+    backward_data!("conv2d/backward_data_4_winograd2", 2, false),
+    backward_data!("conv2d/backward_data_5_winograd4", 4, false),
+    backward_data!("conv2d/backward_data_6_winograd2_subgroup", 2, true),
+    backward_data!("conv2d/backward_data_7_winograd4_subgroup", 4, true),
+];
+
+pub(super) const BACKWARD_WEIGHT: [Version; 4] = [
+    backward_weight!("conv2d/backward_weight_6_winograd2", 2, false),
+    backward_weight!("conv2d/backward_weight_7_winograd4", 4, false),
+    backward_weight!("conv2d/backward_weight_8_winograd2_subgroup", 2, true),
+    backward_weight!("conv2d/backward_weight_9_winograd4_subgroup", 4, true),
+];

@@ -1,0 +1,142 @@
+//! The implicit GEMM that writes an image: a convolution's forward and its data gradient.
+
+use crate::error::Result;
+use crate::gpu::{ParamBlock, gpu_params};
+use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, fold};
+
+use super::{Geometry, Side, Tile, WG, bias_slot, flops, images, vars};
+
+gpu_params! {
+    /// The uniform block of `common/gather_gemm`.
+    pub struct GatherParams {
+        pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
+        scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
+        x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
+        co_first: u32, every_y: u32, every_x: u32,
+    }
+}
+
+gpu_params! {
+    /// The uniform block of `conv2d/transpose_weight`.
+    pub struct TransposeParams { taps: u32, a: u32, b: u32 }
+}
+
+/// The shader that exchanges a weight's channel dimensions.
+pub const TRANSPOSE: ShaderInfo = ShaderInfo { path: "conv2d/transpose_weight", fields: TransposeParams::FIELDS };
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// Appends what exchanges the weight's channel dimensions, and gives the result: [taps][b/4][a] of four b, from
+/// [taps][a/4][b] of four a.
+pub(super) fn transposed_weight(
+    call: &Call<'_>,
+    lowered: &mut Lowered,
+    taps: usize,
+    [a, b]: [usize; 2],
+) -> Result<Binding> {
+    let floats = taps * b.next_multiple_of(4) * a;
+    call.check(floats)?;
+    let transposed = call.workspace(lowered.workspaces.len(), 0, floats);
+    lowered.workspaces.push(floats);
+    let params = TransposeParams { taps: taps as u32, a: a as u32, b: b as u32 };
+    let [gx, gy] = fold((floats / 4).div_ceil(WG));
+    let bindings = vec![call.whole(Slot::Input(1))?, transposed];
+    lowered.launches.push(Launch::new(TRANSPOSE.path, &params, bindings, [gx, gy, 1]));
+    Ok(transposed)
+}
+
+/// The implicit GEMM that writes one side. `subpixel` needs taps that do not overlap.
+///
+/// # Errors
+/// [`Error::Plan`] where a weight or one image passes the adapter's limit.
+pub fn gather(
+    call: &Call<'_>,
+    shader: &'static str,
+    g: &Geometry,
+    writes: Side,
+    broadcast: bool,
+    subpixel: bool,
+) -> Result<Lowered> {
+    let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
+    let mut lowered = Lowered::default();
+    // The GEMM reads weights by four of the channels it sums over.
+    let outer_is_from = g.weight_outer_y == (writes == Side::X);
+    let taps = g.kernel[0] * g.kernel[1];
+    let weight = match outer_is_from {
+        true => call.whole(Slot::Input(1))?,
+        false => transposed_weight(call, &mut lowered, taps, [to[0], from[0]])?,
+    };
+    lowered.derived = Derived { launches: lowered.launches.len(), workspaces: lowered.workspaces.len() };
+    let bias = bias_slot(call)?;
+    let tile = Tile::new(to[0], broadcast);
+    let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.residual()).collect();
+    let step = |axis: usize| g.dilation[axis] as i32;
+    let pad = |axis: usize| g.padding[axis] as i32;
+    let forward = writes == Side::Y;
+    let fractional = !forward && !subpixel && g.stride != [1, 1];
+    // Pixels that are stride apart meet the same taps: dilation * tap repeats after this many, modulo stride.
+    let every = |axis: usize| if fractional { g.stride[axis] / gcd(g.stride[axis], g.dilation[axis]) } else { 1 };
+    let [layers, plane] = match (subpixel, fractional) {
+        (true, _) => [taps, from[1] * from[2]],
+        (_, true) => [g.stride[0] * g.stride[1], to[1].div_ceil(g.stride[0]) * to[2].div_ceil(g.stride[1])],
+        _ => [1, to[1] * to[2]],
+    };
+    // Where one image is too large, its channels are written in runs of whole tiles.
+    for channels in call.channel_runs(&written, tile.channels)? {
+        let co_tiles = channels.len().div_ceil(tile.channels);
+        // Channels are counted from the first of all, windows start at the first of the run.
+        let skipped = (channels.start / 4 * to[1] * to[2]) as u32;
+        let launches = call.on_channels(&written, &channels, |part| {
+            let mut launches = Vec::new();
+            for batch in part.batches(&images(part))? {
+                let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| part.window(slot, &batch));
+                let residual = part.residual().map(|slot| part.window(slot, &batch));
+                let pixels = batch.len() * if subpixel { from[1] * from[2] } else { to[1] * to[2] };
+                let params = GatherParams {
+                    pixels: pixels as u32,
+                    ci4: from[0].div_ceil(4) as u32,
+                    co: to[0] as u32,
+                    h: from[1] as u32,
+                    w: from[2] as u32,
+                    oh: to[1] as u32,
+                    ow: to[2] as u32,
+                    kh: g.kernel[0] as u32,
+                    kw: g.kernel[1] as u32,
+                    scale_y: if forward { g.stride[0] as u32 } else { 1 },
+                    scale_x: if forward { g.stride[1] as u32 } else { 1 },
+                    shift_y: if forward { -pad(0) } else { pad(0) },
+                    shift_x: if forward { -pad(1) } else { pad(1) },
+                    step_y: if forward { step(0) } else { -step(0) },
+                    step_x: if forward { step(1) } else { -step(1) },
+                    div_y: if forward { 1 } else { g.stride[0] as i32 },
+                    div_x: if forward { 1 } else { g.stride[1] as i32 },
+                    x_base: source.base / 4,
+                    x_stride: source.stride / 4,
+                    out_base: (target.base / 4).wrapping_sub(skipped),
+                    out_stride: target.stride / 4,
+                    co_tiles: co_tiles as u32,
+                    r_base: residual.map_or(0, |window| (window.base / 4).wrapping_sub(skipped)),
+                    r_stride: residual.map_or(0, |window| window.stride / 4),
+                    co_first: channels.start as u32,
+                    every_y: every(0) as u32,
+                    every_x: every(1) as u32,
+                };
+                let mut bindings = vec![source.binding, weight];
+                bindings.extend(bias);
+                bindings.extend(residual.map(|window| window.binding));
+                bindings.push(target.binding);
+                let [gx, gy] = fold((batch.len() * plane).div_ceil(tile.lanes * tile.pixels));
+                let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * layers) as u32])
+                    .work(flops(g, batch.len()) * channels.len() as u64 / to[0] as u64);
+                let launch = tile.vars(vars(launch, call, bias.is_some()), call);
+                let launch = launch.var("fractional", fractional).var("subpixel", subpixel).var("batched", false);
+                launches.push(launch.var("pixels", tile.pixels as i64));
+            }
+            Ok(launches)
+        })?;
+        lowered.launches.extend(launches);
+    }
+    Ok(lowered)
+}

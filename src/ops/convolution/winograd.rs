@@ -1,0 +1,308 @@
+//! Winograd's convolutions of 3×3 kernels with stride 1 as dispatches: images and weights are taken to (m + 2)² points,
+//! where a convolution is one product a pair of channels, and back.
+//!
+//! Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks". The data gradient is a forward with the
+//! kernel turned by half a turn; the weight's gradient runs the forward's steps backwards.
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::gpu::{Caps, ParamBlock, gpu_params};
+use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, fold};
+
+use super::gather::transposed_weight;
+use super::{GatherParams, Geometry, SUBGROUP, Side, Tile, WG, WeightParams, bias_slot, images, vars};
+
+gpu_params! {
+    /// The uniform block of the images' transforms: `common/winograd_tiles`.
+    pub struct TileParams {
+        first: u32, count: u32, tiles_x: u32, tiles: u32, c: u32, h: u32, w: u32, pad_y: i32, pad_x: i32,
+        base: u32, stride: u32, r_base: u32, r_stride: u32,
+    }
+}
+
+gpu_params! {
+    /// The uniform block of `conv2d/winograd_weight`.
+    pub struct WeightPointParams { len: u32 }
+}
+
+gpu_params! {
+    /// The uniform block of `conv2d/winograd_weight_gradient`.
+    pub struct WeightGradientParams { len: u32, stride: u32 }
+}
+
+/// From an image to its points.
+pub const INPUT: ShaderInfo = ShaderInfo { path: "conv2d/winograd_input", fields: TileParams::FIELDS };
+/// From points to an image.
+pub const OUTPUT: ShaderInfo = ShaderInfo { path: "conv2d/winograd_output", fields: TileParams::FIELDS };
+/// From an output's gradient to its points.
+pub const GRADIENT: ShaderInfo = ShaderInfo { path: "conv2d/winograd_gradient", fields: TileParams::FIELDS };
+/// From a weight to its points.
+pub const WEIGHT: ShaderInfo = ShaderInfo { path: "conv2d/winograd_weight", fields: WeightPointParams::FIELDS };
+/// From a weight gradient's points to it.
+pub const WEIGHT_GRADIENT: ShaderInfo =
+    ShaderInfo { path: "conv2d/winograd_weight_gradient", fields: WeightGradientParams::FIELDS };
+
+/// Floats of one image's points in one round: what is written should still be near when it is read.
+const ROUND: usize = 2 << 20;
+
+/// F(m×m, 3×3).
+#[derive(Debug, Clone, Copy)]
+pub struct Winograd {
+    /// Outputs of a tile in each direction, m: 2 or 4.
+    pub m: usize,
+    /// Whether the products broadcast in a subgroup.
+    pub broadcast: bool,
+}
+
+/// Tiles of one round.
+struct Round {
+    /// The samples that are bound.
+    samples: Range<usize>,
+    /// Tiles, counted from the first of these samples.
+    tiles: Range<usize>,
+}
+
+impl Winograd {
+    /// Whether it computes such a convolution.
+    #[must_use]
+    pub fn takes(g: &Geometry) -> bool {
+        g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1] && !g.weight_outer_y
+    }
+
+    /// Whether it is expected to be faster than the plain GEMM, and than the other `m`: `tiled` is the side that is cut
+    /// into tiles, `fixed` that the weight's points are computed once for many calls.
+    #[must_use]
+    pub fn pays(self, caps: &Caps, g: &Geometry, tiled: Side, fixed: bool) -> bool {
+        let within = |floats: usize| floats as u64 * 4 <= caps.max_binding;
+        let image = |[c, h, w]: [usize; 3]| within(c.next_multiple_of(4) * h * w);
+        let weight = within(self.points() * g.x[0].next_multiple_of(4) * g.y[0].next_multiple_of(4));
+        let [own, other] = [self.m, 6 - self.m].map(|m| Self { m, ..self }.cost(g, tiled, fixed));
+        image(g.x) && image(g.y) && weight && own < 0.9 * direct_cost(g) && (own < other || own == other && self.m == 2)
+    }
+
+    /// Time, in products of two channels at a pixel and tap by the plain GEMM: of the products, of an image's way to
+    /// the points or back, for each channel, and of the weight's, for each pair. Measured on two cores through a software
+    /// driver; other devices move memory faster still beside what they compute.
+    fn cost(self, g: &Geometry, tiled: Side, fixed: bool) -> f64 {
+        let [image, weight] = if self.m == 2 { [30.0, 20.0] } else { [58.0, 37.0] };
+        let [rows, columns] = self.tiles(if tiled == Side::Y { g.y } else { g.x });
+        let tiles = g.n * rows * columns;
+        let [tiles, lanes] = [tiles, tiles.next_multiple_of(SUBGROUP as usize)].map(|count| count as f64);
+        let [x, y] = [g.x[0], g.y[0]].map(|channels| channels as f64);
+        let derived = if fixed { 0.0 } else { weight * x * y };
+        self.points() as f64 * (lanes * x * y + image * tiles * (x + y) + derived)
+    }
+
+    fn points(self) -> usize {
+        (self.m + 2) * (self.m + 2)
+    }
+
+    /// Rows and columns of tiles.
+    fn tiles(self, [_, h, w]: [usize; 3]) -> [usize; 2] {
+        [h.div_ceil(self.m), w.div_ceil(self.m)]
+    }
+
+    fn launch<P: ParamBlock>(
+        self,
+        call: &Call<'_>,
+        shader: &ShaderInfo,
+        params: &P,
+        bindings: Vec<Binding>,
+        items: usize,
+    ) -> Launch {
+        let [gx, gy] = fold(items.div_ceil(WG));
+        let launch = Launch::new(shader.path, params, bindings, [gx, gy, 1]);
+        launch.var("m", self.m as i64).var("wide_u64", call.caps.wide_as_u64)
+    }
+
+    fn tile_params(self, window: Window, size: [usize; 3], pad: [i32; 2], tiles: &Range<usize>) -> TileParams {
+        let [rows, columns] = self.tiles(size);
+        TileParams {
+            first: tiles.start as u32,
+            count: tiles.len() as u32,
+            tiles_x: columns as u32,
+            tiles: (rows * columns) as u32,
+            pad_y: pad[0],
+            pad_x: pad[1],
+            base: window.base / 4,
+            stride: window.stride / 4,
+            ..TileParams::default()
+        }
+    }
+
+    /// The images of a call, as much of them at a time as one round holds of `channels`; no bit depends on it.
+    fn rounds(self, call: &Call<'_>, slots: &[Slot], size: [usize; 3], channels: usize) -> Result<Vec<Round>> {
+        let each = self.points() * channels.next_multiple_of(4);
+        call.check(each)?;
+        let limit = usize::try_from(call.caps.max_binding / 4).unwrap_or(usize::MAX);
+        let most = (limit.min(ROUND) / each).max(1);
+        let most = if most > WG { most / WG * WG } else { most };
+        let [rows, columns] = self.tiles(size);
+        let mut rounds = Vec::new();
+        for samples in call.batches(slots)? {
+            let all = samples.len() * rows * columns;
+            for start in (0..all).step_by(most) {
+                rounds.push(Round { samples: samples.clone(), tiles: start..(start + most).min(all) });
+            }
+        }
+        Ok(rounds)
+    }
+
+    /// A workspace for the points of `channels` in the longest of `rounds`: its number and its floats.
+    fn workspace(self, lowered: &mut Lowered, rounds: &[Round], channels: usize) -> usize {
+        let longest = rounds.iter().map(|round| round.tiles.len()).max().unwrap_or(0);
+        lowered.workspaces.push(self.points() * channels.next_multiple_of(4) * longest);
+        lowered.workspaces.len() - 1
+    }
+
+    /// The convolution that writes one side.
+    ///
+    /// # Errors
+    /// [`Error::Plan`](crate::Error::Plan) where the weight's points, one image or one tile passes the adapter's limit.
+    pub fn gather(self, call: &Call<'_>, shader: &'static str, g: &Geometry, writes: Side) -> Result<Lowered> {
+        let forward = writes == Side::Y;
+        let (from, to) = if forward { (g.x, g.y) } else { (g.y, g.x) };
+        let pad = g.padding.map(|pad| if forward { pad as i32 } else { 2 - pad as i32 });
+        let points = self.points();
+        let [from4, to4] = [from[0], to[0]].map(|channels| channels.div_ceil(4));
+        let mut lowered = Lowered::default();
+        let weight = match forward {
+            true => call.whole(Slot::Input(1))?,
+            false => transposed_weight(call, &mut lowered, 9, [to[0], from[0]])?,
+        };
+        let quads = from4 * to[0];
+        call.check(points * quads * 4)?;
+        let at_points = call.workspace(lowered.workspaces.len(), 0, points * quads * 4);
+        lowered.workspaces.push(points * quads * 4);
+        let params = WeightPointParams { len: quads as u32 };
+        let launch = self.launch(call, &WEIGHT, &params, vec![weight, at_points], quads);
+        lowered.launches.push(launch.var("flip", !forward));
+        lowered.derived = Derived { launches: lowered.launches.len(), workspaces: lowered.workspaces.len() };
+
+        let bias = bias_slot(call)?;
+        let tile = Tile::new(to[0], self.broadcast);
+        let co_tiles = to[0].div_ceil(tile.channels);
+        let rounds = self.rounds(call, &images(call), to, from[0].max(to[0]))?;
+        let inputs = self.workspace(&mut lowered, &rounds, from[0]);
+        let products = self.workspace(&mut lowered, &rounds, to[0]);
+        for Round { samples, tiles } in &rounds {
+            let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| call.window(slot, samples));
+            let residual = call.residual().map(|slot| call.window(slot, samples));
+            let count = tiles.len();
+            let input = call.workspace(inputs, 0, points * from4 * 4 * count);
+            let product = call.workspace(products, 0, points * to4 * 4 * count);
+
+            let mut params = self.tile_params(source, to, pad, tiles);
+            (params.c, params.h, params.w) = (from[0] as u32, from[1] as u32, from[2] as u32);
+            lowered.launches.push(self.launch(call, &INPUT, &params, vec![source.binding, input], count * from4));
+
+            let params = GatherParams {
+                pixels: count as u32,
+                ci4: from4 as u32,
+                co: to[0] as u32,
+                h: 1,
+                w: count as u32,
+                oh: 1,
+                ow: count as u32,
+                kh: 1,
+                kw: 1,
+                x_stride: (from4 * count) as u32,
+                out_stride: (to4 * count) as u32,
+                co_tiles: co_tiles as u32,
+                ..GatherParams::default()
+            };
+            // Few tiles are no reason to compute the same ones more than once.
+            let pixels = tile.pixels.min(count.div_ceil(tile.lanes).next_power_of_two());
+            let [gx, gy] = fold(count.div_ceil(tile.lanes * pixels));
+            let bindings = vec![input, at_points, product];
+            let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * points) as u32])
+                .work((2 * points * count * from[0] * to[0]) as u64);
+            let launch = tile.vars(launch.var("bias", false).var("relu", false).var("residual", false), call);
+            let launch = launch.var("fractional", false).var("subpixel", false).var("batched", true);
+            lowered.launches.push(launch.var("pixels", pixels as i64));
+
+            let mut params = self.tile_params(target, to, [0, 0], tiles);
+            (params.c, params.h, params.w) = (to[0] as u32, to[1] as u32, to[2] as u32);
+            (params.r_base, params.r_stride) = residual.map_or((0, 0), |window| (window.base / 4, window.stride / 4));
+            let mut bindings = vec![product];
+            bindings.extend(bias);
+            bindings.extend(residual.map(|window| window.binding));
+            bindings.push(target.binding);
+            let launch = self.launch(call, &OUTPUT, &params, bindings, count * to4);
+            lowered.launches.push(vars(launch, call, bias.is_some()));
+        }
+        Ok(lowered)
+    }
+
+    /// The weight's gradient from x and the output's gradient.
+    ///
+    /// # Errors
+    /// [`Error::Plan`](crate::Error::Plan) where the weight's points, one image or one tile passes the adapter's limit.
+    pub fn weight_gradient(self, call: &Call<'_>, shader: &'static str, g: &Geometry) -> Result<Lowered> {
+        let [x_slot, y_slot] = [Slot::Input(0), Slot::Input(1)];
+        let points = self.points();
+        let [x4, y4] = [g.x[0], g.y[0]].map(|channels| channels.div_ceil(4));
+        let quads = x4 * g.y[0];
+        call.check(points * quads * 4)?;
+        let tile = Tile::new(g.y[0], self.broadcast);
+        let rounds = self.rounds(call, &[x_slot, y_slot], g.y, g.x[0].max(g.y[0]))?;
+        let mut lowered = Lowered::default();
+        lowered.workspaces.push(points * quads * 4);
+        let at_points = call.workspace(0, 0, points * quads * 4);
+        let inputs = self.workspace(&mut lowered, &rounds, g.x[0]);
+        let gradients = self.workspace(&mut lowered, &rounds, g.y[0]);
+        for (at, Round { samples, tiles }) in rounds.iter().enumerate() {
+            let [x, y] = [x_slot, y_slot].map(|slot| call.window(slot, samples));
+            let count = tiles.len();
+            let input = call.workspace(inputs, 0, points * x4 * 4 * count);
+            let gradient = call.workspace(gradients, 0, points * y4 * 4 * count);
+
+            let mut params = self.tile_params(x, g.y, g.padding.map(|pad| pad as i32), tiles);
+            (params.c, params.h, params.w) = (g.x[0] as u32, g.x[1] as u32, g.x[2] as u32);
+            lowered.launches.push(self.launch(call, &INPUT, &params, vec![x.binding, input], count * x4));
+
+            let mut params = self.tile_params(y, g.y, [0, 0], tiles);
+            (params.c, params.h, params.w) = (g.y[0] as u32, g.y[1] as u32, g.y[2] as u32);
+            lowered.launches.push(self.launch(call, &GRADIENT, &params, vec![y.binding, gradient], count * y4));
+
+            // Every point is a sample of one row whose sum is a split of its own.
+            let params = WeightParams {
+                n: points as u32,
+                s4: x4 as u32,
+                s: g.x[0] as u32,
+                b: g.y[0] as u32,
+                h: 1,
+                w: count as u32,
+                oh: 1,
+                ow: count as u32,
+                kh: 1,
+                kw: 1,
+                stride_y: 1,
+                stride_x: 1,
+                dil_y: 1,
+                dil_x: 1,
+                s_stride: (x4 * count) as u32,
+                b_stride: (y4 * count) as u32,
+                samples: 1,
+                rows: 1,
+                row_splits: 1,
+                split_floats4: quads as u32,
+                ..WeightParams::default()
+            };
+            let workgroups = [x4.div_ceil(tile.lanes) as u32, g.y[0].div_ceil(tile.channels) as u32, points as u32];
+            let launch = Launch::new(shader, &params, vec![input, gradient, at_points], workgroups)
+                .work((2 * points * count * g.x[0] * g.y[0]) as u64);
+            lowered.launches.push(tile.vars(launch, call).var("continued", at > 0).var("transposed", false));
+        }
+        let params = WeightGradientParams { len: quads as u32, stride: quads as u32 };
+        let bindings = vec![at_points, call.whole(Slot::Output(0))?];
+        lowered.launches.push(self.launch(call, &WEIGHT_GRADIENT, &params, bindings, quads));
+        Ok(lowered)
+    }
+}
+
+/// [`Winograd::cost`] of the plain GEMM.
+fn direct_cost(g: &Geometry) -> f64 {
+    9.0 * (g.n * g.y[1] * g.y[2] * g.x[0] * g.y[0]) as f64
+}
