@@ -224,6 +224,8 @@ fn a_write_behind_the_output_is_caught() {
         shaders: known.shaders,
         requires: known.requires,
         views: known.views,
+        pays: known.pays,
+        exact: known.exact,
         layouts: known.layouts,
         lower: |call| {
             let mut lowered = (parts("pointwise.sigmoid").1.lower)(call)?;
