@@ -38,14 +38,29 @@ pub fn lower(
     caps: &crate::gpu::Caps,
     epilogue: Option<Epilogue>,
 ) -> Result<Result<LoweredCall, String>> {
+    lower_from(version, op, inputs, &preferred(inputs), caps, epilogue)
+}
+
+/// The layouts in which a case's inputs are offered.
+fn preferred(inputs: &[&[usize]]) -> Vec<Layout> {
+    let prefer = |shape: &&[usize]| if shape.len() == 4 && shape[1] > 1 { Layout::C4 } else { Layout::Plain };
+    inputs.iter().map(prefer).collect()
+}
+
+fn lower_from(
+    version: &Version,
+    op: &dyn Op,
+    inputs: &[&[usize]],
+    offered: &[Layout],
+    caps: &crate::gpu::Caps,
+    epilogue: Option<Epilogue>,
+) -> Result<Result<LoweredCall, String>> {
     if let Some(missing) = version.requires.missing(caps) {
         return Ok(Err(missing));
     }
     let outputs = op.outputs(inputs)?;
     let output_shapes: Vec<&[usize]> = outputs.iter().map(Vec::as_slice).collect();
-    let prefer = |shape: &&[usize]| if shape.len() == 4 && shape[1] > 1 { Layout::C4 } else { Layout::Plain };
-    let offered: Vec<Layout> = inputs.iter().map(prefer).collect();
-    let Some(layouts) = (version.layouts)(op, inputs, &output_shapes, &offered) else {
+    let Some(layouts) = (version.layouts)(op, inputs, &output_shapes, offered) else {
         return Ok(Err("does not take these shapes".into()));
     };
     let operand = |(shape, &layout): (&&[usize], &Layout)| Operand { shape: shape.to_vec(), layout, within: None };
@@ -73,7 +88,24 @@ pub fn prepare(
 ) -> Result<Result<Prepared, String>> {
     let own = tensors.len() - usize::from(epilogue.is_some_and(Epilogue::adds));
     let shapes: Vec<&[usize]> = tensors[..own].iter().map(Tensor::shape).collect();
-    let (inputs, outputs, lowered) = match lower(version, op, &shapes, gpu.caps(), epilogue)? {
+    prepare_from(gpu, version, op, tensors, &preferred(&shapes), epilogue)
+}
+
+/// [`prepare`] where the op's inputs are offered in these layouts.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_from(
+    gpu: &Gpu,
+    version: &Version,
+    op: &dyn Op,
+    tensors: &[Tensor],
+    offered: &[Layout],
+    epilogue: Option<Epilogue>,
+) -> Result<Result<Prepared, String>> {
+    let own = tensors.len() - usize::from(epilogue.is_some_and(Epilogue::adds));
+    let shapes: Vec<&[usize]> = tensors[..own].iter().map(Tensor::shape).collect();
+    let (inputs, outputs, lowered) = match lower_from(version, op, &shapes, offered, gpu.caps(), epilogue)? {
         Ok(ready) => ready,
         Err(why) => return Ok(Err(why)),
     };

@@ -15,6 +15,7 @@ mod twin;
 mod worked;
 
 mod checks;
+mod class;
 mod convolution;
 mod cut;
 mod flat;
@@ -54,6 +55,7 @@ use crate::error::Result;
 use crate::graph::{Graph, Op, Value};
 
 pub use call::{Binding, Call, Derived, Launch, Lowered, Operand, Slot, Window, fold};
+pub use class::class;
 pub use pointwise::as_epilogue;
 pub use room::{Attributes, Epilogue, Gradient, Kernel, Layouts, Prospect, Requires, Room, ShaderInfo, Version};
 pub(crate) use twin::twin;
