@@ -56,9 +56,15 @@ pub fn record(gpu: &Gpu, folder: &Path, shaders: &BTreeSet<String>) -> Result<()
     let record =
         Record { version: env!("CARGO_PKG_VERSION").into(), adapter: gpu.caps().describe(), shaders: shaders.clone() };
     let text = serde_json::to_vec_pretty(&record).map_err(|error| Error::data(&path, error.to_string()))?;
+    replace(&path, &text)
+}
+
+/// Writes a file, whole or not at all, in a folder that is made where it is not there.
+pub(super) fn replace(path: &Path, text: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(&path))?;
-    file.write_all(&text).map_err(Error::io(&path))?;
-    file.persist(&path).map_err(|error| Error::io(&path)(error.error))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(path))?;
+    file.write_all(text).map_err(Error::io(path))?;
+    file.persist(path).map_err(|error| Error::io(path)(error.error))?;
     Ok(())
 }

@@ -296,7 +296,8 @@ fn kernel_of(op: &dyn Op) -> Result<&'static Kernel> {
     ops::kernel(op.kernel()).ok_or_else(unknown)
 }
 
-/// The last version that the adapter can run, the shapes allow and the options do not forbid.
+/// The version that was measured to be the fastest, else the last that pays, of those that the adapter can run, the
+/// shapes allow and the options do not forbid.
 fn choose(
     kernel: &'static Kernel,
     prospect: &Prospect<'_>,
@@ -313,10 +314,12 @@ fn choose(
         _ => kernel.versions.iter().take(1).collect(),
     };
     let asked = options.only.contains_key(kernel.name);
-    let usable = versions
-        .into_iter()
-        .rev()
-        .filter(|version| version.requires.missing(caps).is_none() && (asked || (version.pays)(prospect)));
+    let measured = options.table.as_ref().filter(|_| !asked && kernel.versions.len() > 1).and_then(|table| {
+        let row = table.get(kernel.name, &ops::class(op, inputs, outputs))?;
+        versions.iter().copied().find(|version| version.shader == row.version)
+    });
+    let usual = versions.iter().rev().copied().filter(|version| asked || (version.pays)(prospect));
+    let usable = measured.into_iter().chain(usual).filter(|version| version.requires.missing(caps).is_none());
     let mut fitting = usable.filter_map(|version| Some((version, (version.layouts)(op, inputs, outputs, offered)?)));
     // A version that is asked for but cannot take these shapes gives way to the plainest, which takes all.
     let plainest = || {

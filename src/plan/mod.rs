@@ -2,6 +2,7 @@
 //! pools, memory known before any is taken, and dispatches cut to the adapter's limits.
 
 pub mod avoid;
+mod calls;
 mod kept;
 mod lower;
 mod memory;
@@ -9,10 +10,11 @@ mod params;
 mod profile;
 mod resident;
 mod rewrite;
+pub mod table;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Download, Gpu};
@@ -25,9 +27,11 @@ use lower::Steps;
 use memory::Places;
 use resident::Resident;
 
+pub use calls::PlannedCall;
 pub use memory::Memory;
 pub use params::Params;
 pub use profile::CallProfile;
+pub use table::VersionTable;
 
 /// How a graph is planned. The default is what one wants; tests compare it with the others.
 #[derive(Debug, Clone)]
@@ -40,13 +44,16 @@ pub struct PlanOptions {
     pub avoid: BTreeSet<String>,
     /// For a kernel (by name) the one version that may run.
     pub only: BTreeMap<String, String>,
+    /// The versions that were measured to be the fastest; for what it does not say, what each version expects of itself
+    /// decides, and so it does without a table.
+    pub table: Option<Arc<VersionTable>>,
     /// Device memory in bytes that the plan must keep to.
     pub budget: Option<u64>,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { rewrite: true, share: true, avoid: BTreeSet::new(), only: BTreeMap::new(), budget: None }
+        Self { rewrite: true, share: true, avoid: BTreeSet::new(), only: BTreeMap::new(), table: None, budget: None }
     }
 }
 
