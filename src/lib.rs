@@ -2,7 +2,7 @@
 //! U-Net on photographs of skin lesions, on any Vulkan, Metal or DX12 adapter, without CUDA.
 //!
 //! Each layer knows those above it in this list and none below: [`error`], [`tensor`], [`gpu`], [`graph`], [`ops`],
-//! [`plan`], [`models`], `data`, `train`, `report`, `cli`. The last four are features, on by default; without them the
+//! [`plan`], [`tune`], [`models`], `data`, `train`, `report`, `cli`. The last four are features, on by default; without them the
 //! crate is the engine alone.
 //!
 //! ```
@@ -66,6 +66,7 @@ pub mod report;
 pub mod tensor;
 #[cfg(feature = "train")]
 pub mod train;
+pub mod tune;
 
 /// The README's example compiles.
 #[cfg(doctest)]
