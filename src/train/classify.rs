@@ -23,7 +23,7 @@ use super::find_lr::{self, LrFound, LrPoint, LrRange};
 use super::mixup;
 use super::session::{Engine, Place, Session, Settings, Task, refuse_lost_start, thinned};
 use super::step::{Normalisation, Optimizer, Step, StepGraph, ema_slab};
-use super::{ClassificationScores, Classifier, Goal, Init, Schedule, StageRates, Ways};
+use super::{ClassificationScores, Classifier, Goal, Init, RunDir, Schedule, StageRates, Ways};
 
 pub use super::session::Ended;
 
@@ -346,6 +346,7 @@ impl<'a> ClassifyRun<'a> {
         planning: &PlanOptions,
     ) -> Result<Self> {
         config.check()?;
+        let planning = &RunDir::planning(dir, resume, planning)?;
         for (side, labelled) in [("train", &splits.train), ("val", &splits.val)] {
             if labelled.samples.is_empty() {
                 return Err(Error::data(dir, format!("there is no photograph for {side}")));

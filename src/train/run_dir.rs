@@ -1,6 +1,7 @@
-//! The folder of a run: `config.json`, `metrics.csv`, checkpoints. A run never writes over another.
+//! The folder of a run: `config.json`, `metrics.csv`, `versions.json`, checkpoints. A run never writes over another.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,11 +11,14 @@ use super::checkpoint::{BEST, LAST, STATE};
 use super::table::MetricsTable;
 use crate::error::{Error, Result};
 use crate::models::durable::{UNFINISHED, write_durable};
+use crate::plan::{PlanOptions, VersionTable};
 
 /// The run's configuration.
 pub const CONFIG: &str = "config.json";
 /// The run's figures by epoch.
 pub const METRICS: &str = "metrics.csv";
+/// The table of versions that the run began with, where there was one.
+pub const VERSIONS: &str = "versions.json";
 
 /// A run's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +79,34 @@ impl RunDir {
         dir.remove_unfinished()?;
         if !found.is_empty() {
             dir.write_config(config)?;
+        }
+        Ok(dir)
+    }
+
+    /// How the run in `path` is planned to its end: a new one as `planning` says, one to go on with by the table of
+    /// versions that it began with, so that its bits stay the same whatever was measured since.
+    ///
+    /// # Errors
+    /// [`Error::Data`] where that table is damaged.
+    pub fn planning(path: impl AsRef<Path>, resume: bool, planning: &PlanOptions) -> Result<PlanOptions> {
+        let file = path.as_ref().join(VERSIONS);
+        let table = match resume {
+            false => planning.table.clone(),
+            true if file.is_file() => Some(Arc::new(VersionTable::open(&file)?)),
+            true => None,
+        };
+        Ok(PlanOptions { table, ..planning.clone() })
+    }
+
+    /// [`RunDir::create`], and keeps the table of versions that the run is planned by.
+    ///
+    /// # Errors
+    /// As [`RunDir::create`].
+    pub fn planned<C: Serialize>(path: impl AsRef<Path>, config: &C, planning: &PlanOptions) -> Result<Self> {
+        let dir = Self::create(path, config)?;
+        if let Some(table) = &planning.table {
+            let (path, text) = (dir.file(VERSIONS), table.text()?);
+            write_durable(&path, |out| out.write_all(text.as_bytes()).map_err(Error::io(&path)))?;
         }
         Ok(dir)
     }
@@ -170,6 +202,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::plan::table::Origin;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Config {
@@ -237,6 +270,28 @@ mod tests {
         assert_eq!(nested(0.1).unwrap(), nested(0.7).unwrap());
         let (a, b) = (json!({ "x": 1, "y": 2 }), json!({ "y": 2, "x": 1 }));
         assert_eq!(config_hash(&a, &[]).unwrap(), config_hash(&b, &[]).unwrap());
+    }
+
+    #[test]
+    fn a_resumed_run_is_planned_by_the_table_it_began_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let origin = |adapter: &str| Origin { family: "a".into(), adapter: adapter.into(), shaders: "0".into() };
+        let with = |adapter| {
+            let table = Some(Arc::new(VersionTable::new(origin(adapter))));
+            PlanOptions { table, share: false, ..PlanOptions::default() }
+        };
+        let planned = |resume, options: &PlanOptions| {
+            let PlanOptions { table, share, .. } = RunDir::planning(dir.path(), resume, options).unwrap();
+            assert!(!share);
+            table.map(|table| table.origin.adapter.clone())
+        };
+        assert_eq!(planned(false, &with("now")).as_deref(), Some("now"));
+        assert_eq!(planned(true, &with("now")), None, "a run that began without a table");
+        let run = RunDir::planned(dir.path(), &CONFIGURED, &with("then")).unwrap();
+        assert_eq!(planned(true, &with("now")).as_deref(), Some("then"));
+        std::fs::write(run.file(VERSIONS), "{").unwrap();
+        let message = RunDir::planning(dir.path(), true, &with("now")).unwrap_err().to_string();
+        assert!(message.contains("versions.json: is no table"), "{message}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::tensor::Tensor;
 use super::session::{Engine, Place, Session, Settings, Task, refuse_lost_start, thinned};
 use super::step::{Loss, Normalisation, Optimizer, StepOptions, ema_slab};
 use super::validate::validate;
-use super::{Goal, Init, Schedule, SegmentationScores, Segmenter};
+use super::{Goal, Init, RunDir, Schedule, SegmentationScores, Segmenter};
 
 pub use super::session::Ended;
 
@@ -134,6 +134,7 @@ impl<'a> SegmentRun<'a> {
         resume: bool,
         planning: &PlanOptions,
     ) -> Result<Self> {
+        let planning = &RunDir::planning(dir, resume, planning)?;
         for (side, samples) in [("train", &splits.train), ("val", &splits.val)] {
             if samples.is_empty() {
                 return Err(Error::data(dir, format!("there is no image for {side}")));

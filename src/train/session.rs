@@ -320,7 +320,7 @@ impl<'a, T: Task> Session<'a, T> {
             }
         };
         // Only now: a start that is refused leaves no run behind.
-        let run = resumed.map_or_else(|| RunDir::create(dir, config), Ok)?;
+        let run = resumed.map_or_else(|| RunDir::planned(dir, config, &engine.planning), Ok)?;
         let table = run.metrics(columns, state.epoch)?;
         Ok(Self { gpu, task, dir: run, engine, state, table, best: None })
     }
