@@ -15,6 +15,7 @@ mod eval;
 mod familiar;
 mod generate;
 mod model;
+mod networks;
 mod photos;
 mod segment;
 mod sides;

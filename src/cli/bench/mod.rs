@@ -10,10 +10,11 @@ mod trace;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::context::to_json;
+use super::networks::Mode;
 use super::{Context, SizeArg};
 use crate::data::save::write_atomic;
 use crate::error::{Error, Result};
@@ -56,15 +57,6 @@ pub(super) struct BenchArgs {
     /// Write the calls in their order as a trace that Perfetto opens
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Mode {
-    /// From photographs to logits
-    Forward,
-    /// A whole optimizer step: forward, backward, clipping, AdamW, average
-    Train,
 }
 
 pub(super) fn run(args: &BenchArgs, context: &Context) -> Result<ExitCode> {

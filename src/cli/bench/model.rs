@@ -1,33 +1,28 @@
 //! Whole networks: the time of a run, and of each of its calls by the device's own clock.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Instant;
 
 use serde::Serialize;
 
+use super::BenchArgs;
 use super::rows::{Row, Rows, min_median};
-use super::{BenchArgs, Mode};
+use crate::cli::networks::{Mode, Network};
 use crate::cli::table::table;
 use crate::cli::{Context, SizeArg};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Peaks};
-use crate::graph::{Graph, Value};
-use crate::models::resnet::ResNetTraining;
 use crate::models::{ResNet, ResNetDepth, UNet};
-use crate::ops::cases;
-use crate::ops::cross_entropy::CrossEntropy;
 use crate::plan::{Memory, Params, Plan};
 use crate::tensor::Tensor;
 use crate::train::Init;
-use crate::train::step::{Loss, Normalisation, Optimizer, Rate, Step, StepOptions};
 
 #[derive(Serialize)]
 pub(super) struct Report {
     device: String,
     peak_gflops: f64,
     peak_gbps: f64,
-    model: Model,
+    model: Network,
     mode: Mode,
     batch: usize,
     height: usize,
@@ -47,37 +42,22 @@ pub(super) struct Report {
     pub rows: Vec<Row>,
 }
 
-/// What is timed.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(untagged)]
-enum Model {
-    UNet(UNet),
-    ResNet(ResNet),
-}
-
-impl std::fmt::Display for Model {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::UNet(net) => write!(f, "U-Net base {}", net.base),
-            Self::ResNet(net) => write!(f, "ResNet-{} of {} classes", net.depth.layers(), net.classes),
-        }
-    }
-}
-
 /// Times the network that `what` names.
 pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, context: &Context) -> Result<Report> {
     let (model, size, init) = match what {
         "unet" => {
             let net = UNet { base: usize::from(args.base), ..UNet::default() };
-            (Model::UNet(net), args.size.unwrap_or(SizeArg { height: 144, width: 192 }), Init::default())
+            (Network::UNet(net), args.size.unwrap_or(SizeArg { height: 144, width: 192 }), Init::default())
         }
         _ => {
             let net = ResNet::new(ResNetDepth::D50, args.classes as usize);
             let size = args.size.unwrap_or(SizeArg { height: 224, width: 224 });
-            (Model::ResNet(net), size, Init::resnet(&net, 0, false))
+            (Network::ResNet(net), size, Init::resnet(&net, 0, false))
         }
     };
-    let (graph, outputs, inputs) = build(model, args, size)?;
+    let (batch, size) = (usize::from(args.batch), [size.height, size.width]);
+    let (graph, outputs) = model.graph(args.mode, batch, size)?;
+    let inputs = model.inputs(args.mode, batch, size)?;
     let plan = Plan::new(gpu, &graph, &outputs, &context.plan_options(gpu))?;
     context.say(format!("memory: {}", plan.memory()));
     let params = Params::new(gpu, &graph)?;
@@ -118,9 +98,9 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
         peak_gbps: peaks.gbps,
         model,
         mode: args.mode,
-        batch: args.batch.into(),
-        height: size.height,
-        width: size.width,
+        batch,
+        height: size[0],
+        width: size[1],
         repeat: args.repeat,
         total_ms_min,
         total_ms_median,
@@ -132,62 +112,6 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
         dispatches: plan.dispatches(),
         rows: rows.finish(peaks),
     })
-}
-
-type Named = (&'static str, Tensor);
-
-/// The graph, what it gives, and random values for its inputs.
-fn build(model: Model, args: &BenchArgs, size: SizeArg) -> Result<(Graph, Vec<Value>, Vec<Named>)> {
-    let (n, h, w) = (usize::from(args.batch), size.height, size.width);
-    let image = cases::Input::drawn([n, 3, h, w], cases::Draw::Uniform(0.0, 1.0)).tensor(1);
-    let normalisation = Normalisation::default();
-    if args.mode == Mode::Forward {
-        let mut graph = Graph::new();
-        let x = graph.input("image", [n, 3, h, w])?;
-        let x = graph.normalize(x, &normalisation.mean, &normalisation.std)?;
-        let logits = match model {
-            Model::UNet(net) => net.build(&mut graph, x)?,
-            Model::ResNet(net) => net.build(&mut graph, x)?,
-        };
-        return Ok((graph, vec![logits], vec![("image", image)]));
-    }
-    let optimizer = Optimizer::Adamw { weight_decay: 1e-4 };
-    let (step, target) = match model {
-        Model::UNet(net) => {
-            let options = StepOptions {
-                net,
-                normalisation,
-                batch: n,
-                micro_batches: 1,
-                size: [h, w],
-                loss: Loss::BceDice,
-                optimizer,
-                clip: 1.0,
-                seed: 0,
-            };
-            (options.build()?, cases::Input::drawn([n, 1, h, w], cases::Draw::Binary))
-        }
-        Model::ResNet(net) => {
-            let step = Step { parts: 1, optimizer, clip: 1.0, rate: &Rate::usual };
-            let step = step.append(Graph::new(), |graph, _, running| {
-                let image = graph.input("image.0", [n, 3, h, w])?;
-                let target = graph.input("target.0", [n])?;
-                let x = graph.normalize(image, &normalisation.mean, &normalisation.std)?;
-                let training = ResNetTraining { running, frozen_norms: &BTreeSet::new(), dropout: None };
-                let logits = net.build_training(graph, x, training)?.logits;
-                graph.cross_entropy(CrossEntropy::new(0.0)?, logits, target, None)
-            })?;
-            (step, cases::Input::drawn([n], cases::Draw::Classes(net.classes)))
-        }
-    };
-    let inputs = vec![
-        ("image.0", image),
-        ("target.0", target.tensor(2)),
-        ("step", Tensor::new([1], vec![1.0])?),
-        ("hyper", optimizer.hyper(1e-4, 1)?),
-        ("average", Tensor::new([4], vec![0.99, 0.0, 0.0, 0.0])?),
-    ];
-    Ok((step.graph, vec![step.loss, step.norm], inputs))
 }
 
 /// For people: the calls, the slowest first, and the whole.
