@@ -15,7 +15,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 use crate::data::save::write_atomic;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuOptions};
-use crate::plan::{PlanOptions, avoid};
+use crate::plan::{PlanOptions, avoid, table};
 
 /// The flags that every command takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -43,6 +43,10 @@ pub struct GlobalArgs {
     /// Keep bounds checks in every shader: slower, for a driver or a kernel under suspicion
     #[arg(long, global = true, hide_short_help = true)]
     pub checked_shaders: bool,
+    /// How long analyze, segment, classify and eval may measure, before they start, which kernels are the fastest, where
+    /// nobody has; 0 for not at all, as it is on a software driver
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "2", value_parser = seconds, hide_short_help = true)]
+    pub tune_limit: Duration,
     /// Lowers the adapter's limit of bytes in one binding
     #[arg(long, global = true, value_name = "BYTES", hide = true)]
     pub max_binding: Option<u64>,
@@ -59,6 +63,14 @@ pub struct Context {
     pub json_file: Option<PathBuf>,
     /// Set when Ctrl-C asks to stop; what runs long looks at it.
     pub cancel: Arc<AtomicBool>,
+    /// Whether the command measures kernels before its first plan: see `--tune-limit`.
+    pub tunes: bool,
+}
+
+/// Seconds on the command line.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| "expected a number of seconds from 0".into())
 }
 
 impl Context {
@@ -79,7 +91,7 @@ impl Context {
         let _ = tracing_subscriber::registry().with(layer).with(targets).try_init();
         let json = global.json.as_ref().is_some_and(|target| target.as_os_str() == "-");
         let json_file = global.json.clone().filter(|_| !json);
-        Self { json, json_file, global, cancel: Arc::new(AtomicBool::new(false)) }
+        Self { json, json_file, global, cancel: Arc::new(AtomicBool::new(false)), tunes: false }
     }
 
     /// Makes Ctrl-C ask for an end; a second one ends the process at once.
@@ -126,17 +138,18 @@ impl Context {
         Ok(gpu)
     }
 
-    /// How plans for `gpu` are made: without the versions that `nevus check` found wrong on it, which it says.
+    /// How plans for `gpu` are made: by the table of versions that was measured on it or its family, and without the
+    /// versions that `nevus check` found wrong on it, which it says. Where shaders are exchanged, neither holds.
     #[must_use]
     pub fn plan_options(&self, gpu: &Gpu) -> PlanOptions {
-        let options = self.gpu_options();
-        let (None, Some(folder)) = (options.shaders, options.cache) else { return PlanOptions::default() };
-        let avoid = avoid::known_bad(gpu, &folder);
+        let GpuOptions { shaders: None, cache, .. } = self.gpu_options() else { return PlanOptions::default() };
+        let table = table::in_force(gpu, cache.as_deref()).map(Arc::new);
+        let avoid = cache.map(|folder| avoid::known_bad(gpu, &folder)).unwrap_or_default();
         if !avoid.is_empty() {
             let names: Vec<&str> = avoid.iter().map(String::as_str).collect();
             tracing::warn!("not used on this adapter, for nevus check found them wrong: {}", names.join(", "));
         }
-        PlanOptions { avoid, ..PlanOptions::default() }
+        PlanOptions { avoid, table, ..PlanOptions::default() }
     }
 
     /// Says something on stderr that is no result.

@@ -22,6 +22,7 @@ mod sides;
 mod size;
 mod table;
 mod train;
+mod tune;
 mod weights;
 
 use std::process::ExitCode;
@@ -65,6 +66,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Times kernels or a whole network on this adapter, beside what the device can do at most
     Bench(bench::BenchArgs),
+    /// Measures which version of each kernel is the fastest on this adapter, and lets plans choose by it
+    Tune(tune::TuneArgs),
     /// Looks at weights files, converts and compares them
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
@@ -78,6 +81,12 @@ enum Command {
 }
 
 impl Command {
+    /// Whether it measures, before its first plan, what nobody has measured on the adapter. A training run does not: its
+    /// table is fixed at its start.
+    fn tunes(&self) -> bool {
+        matches!(self, Self::Analyze(_) | Self::Segment(_) | Self::Classify(_) | Self::Eval(_))
+    }
+
     fn run(&self, context: &Context) -> Result<ExitCode> {
         match self {
             Self::Devices(args) => devices::run(args, context),
@@ -85,6 +94,7 @@ impl Command {
             Self::Eval(command) => eval::run(command, context),
             Self::Bench(args) => bench::run(args, context),
             Self::Check(args) => check::run(args, context),
+            Self::Tune(args) => tune::run(args, context),
             Self::Analyze(args) => analyze::run(args, context),
             Self::Segment(args) => segment::run(args, context),
             Self::Classify(args) => classify::run(args, context),
@@ -100,7 +110,7 @@ impl Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
-    let context = Context::new(global);
+    let context = Context { tunes: command.tunes(), ..Context::new(global) };
     let ended = context.catch_interrupts().and_then(|()| command.run(&context));
     ended.unwrap_or_else(|error| {
         report(&error);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
+use super::{Context, tune};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{Weights, shipped};
@@ -20,7 +20,9 @@ pub(super) fn unet_file(given: Option<&PathBuf>, context: &Context) -> Result<Pa
 
 /// A U-Net for outlines of lesions on photographs.
 pub(super) fn segmenter(gpu: &Gpu, path: &Path, weights: &Weights, context: &Context) -> Result<Segmenter> {
-    let segmenter = Segmenter::new(gpu, weights)?.planned(context.plan_options(gpu));
+    let segmenter = Segmenter::new(gpu, weights)?;
+    let options = tune::plan_options(gpu, context, |n, options| segmenter.calls(n, options))?;
+    let segmenter = segmenter.planned(options);
     let net = segmenter.net();
     if (net.input, net.output) != (3, 1) {
         let message = format!("its U-Net has {} channels in and {} out, expected 3 and 1", net.input, net.output);
@@ -41,7 +43,9 @@ pub(super) fn classifier_file(given: Option<&PathBuf>, context: &Context) -> Res
 
 /// A classifier of lesions on photographs.
 pub(super) fn classifier(gpu: &Gpu, weights: &Weights, context: &Context) -> Result<Classifier> {
-    Ok(Classifier::new(gpu, weights)?.planned(context.plan_options(gpu)))
+    let classifier = Classifier::new(gpu, weights)?;
+    let options = tune::plan_options(gpu, context, |n, options| classifier.options().calls(gpu, n, options))?;
+    Ok(classifier.planned(options))
 }
 
 /// A probability, 0 to 1, on the command line.

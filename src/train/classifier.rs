@@ -11,7 +11,7 @@ use crate::graph::{Graph, Value};
 use crate::models::ResNet;
 use crate::models::resnet::ResNetOutputs;
 use crate::models::weights::Weights;
-use crate::plan::{Params, Plan, PlanOptions};
+use crate::plan::{Params, Plan, PlanOptions, PlannedCall};
 use crate::tensor::Tensor;
 
 use super::classification::{ClassificationMeter, Predicted, mean_probabilities};
@@ -276,6 +276,15 @@ impl ClassifierOptions {
         let temperature = meta.temperature.unwrap_or(1.0);
         let normalisation = Normalisation::of(weights)?;
         Ok(Self { net, classes, normalisation, size: [height, width], view, temperature })
+    }
+
+    /// The calls of a plan for `n` images.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] where no version of a kernel runs on the adapter.
+    pub fn calls(&self, gpu: &Gpu, n: usize, options: &PlanOptions) -> Result<Vec<PlannedCall>> {
+        let (graph, logits) = self.graph(n)?;
+        PlannedCall::all(&graph, &[logits], options, gpu.caps())
     }
 
     fn graph(&self, n: usize) -> Result<(Graph, Value)> {

@@ -11,7 +11,7 @@ use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
 use crate::models::UNet;
 use crate::models::weights::Weights;
-use crate::plan::{Params, Plan, PlanOptions};
+use crate::plan::{Params, Plan, PlanOptions, PlannedCall};
 use crate::tensor::Tensor;
 
 use super::step::Normalisation;
@@ -130,6 +130,15 @@ impl Segmenter {
     pub fn plan(&self, n: usize) -> Result<Arc<Plan>> {
         let build = || Self::graph(&self.net, &self.normalisation, self.size, n).map(|(graph, out)| (graph, vec![out]));
         self.plans.get(&self.gpu, n, build)
+    }
+
+    /// The calls of a plan for `n` images.
+    ///
+    /// # Errors
+    /// [`Error::Plan`] where no version of a kernel runs on the adapter.
+    pub fn calls(&self, n: usize, options: &PlanOptions) -> Result<Vec<PlannedCall>> {
+        let (graph, logits) = Self::graph(&self.net, &self.normalisation, self.size, n)?;
+        PlannedCall::all(&graph, &[logits], options, self.gpu.caps())
     }
 
     /// Logits (n, 1, h, w) of images (n, 3, h, w) with values from 0 to 1, at the network's own size.

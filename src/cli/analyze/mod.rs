@@ -9,13 +9,15 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use self::work::{Judge, Work};
-use super::Context;
 use super::model::{self, Way, ways};
 use super::photos::{self, failure};
+use super::{Context, tune};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{Weights, shipped};
+use crate::plan::PlanOptions;
 use crate::report::analysis::{AnalysisReport, Case, Guidance, Lang, NotClassified, ReportFailure, ReportHead};
+use crate::train::classifier::ClassifierOptions;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LangArg {
@@ -158,7 +160,9 @@ fn classifier_file(args: &AnalyzeArgs, context: &Context) -> Result<Result<PathB
 }
 
 fn judge(args: &AnalyzeArgs, path: &Path, gpu: &Gpu, context: &Context) -> Result<Judge> {
-    Judge::new(gpu, &Weights::open(path)?, &args.layer, args.tta.0, &context.plan_options(gpu))
+    let weights = Weights::open(path)?;
+    let calls = |n: usize, options: &PlanOptions| ClassifierOptions::of(&weights)?.calls(gpu, n, options);
+    Judge::new(gpu, &weights, &args.layer, args.tta.0, &tune::plan_options(gpu, context, calls)?)
 }
 
 fn name_of(path: &Path) -> String {
