@@ -2,14 +2,20 @@
 
 use crate::graph::Op;
 
+use super::Prospect;
+
 /// The class of a call in a few words, `3x3 s1x1 c64>128 p4096` for one: the window (kernel, stride, and dilation where
 /// there is one), channels of the inputs and of the output, each up to the next power of two, and the pixels of the
 /// largest image, down to the last power of four. Two-dimensional values give the width of their rows as channels; where
 /// there are only flat values, `e65536` is their largest number of elements, down to the last power of four.
 ///
+/// An op with a weight ends in `fixed` where the plan leaves parameters as they are: what versions make of the weight
+/// alone costs nothing then.
+///
 /// The batch is no part of it, so that another one finds what was measured with the first.
 #[must_use]
-pub fn class(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]]) -> String {
+pub fn class(prospect: &Prospect<'_>) -> String {
+    let &Prospect { op, inputs, outputs, fixed, .. } = prospect;
     let mut words = window(op, inputs);
     let operands = || inputs.iter().chain(outputs).copied();
     let pixels = operands().filter_map(|shape| match shape {
@@ -27,6 +33,9 @@ pub fn class(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]]) -> String {
             words.push(format!("e{}", band(elements)));
         }
         None => {}
+    }
+    if fixed && op.weight_channels().is_some() {
+        words.push("fixed".into());
     }
     words.join(" ")
 }
@@ -74,15 +83,28 @@ fn band(count: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::Caps;
     use crate::ops::conv2d::{Conv2d, Conv2dBackwardData, Conv2dBackwardWeight};
     use crate::ops::dropout::Dropout;
     use crate::ops::linear::Linear;
     use crate::ops::max_pool2d::MaxPool2d;
     use crate::ops::pointwise::Relu;
 
-    fn of(op: &dyn Op, inputs: &[&[usize]]) -> String {
+    fn of_plan(op: &dyn Op, inputs: &[&[usize]], fixed: bool) -> String {
         let outputs = op.outputs(inputs).unwrap();
-        class(op, inputs, &outputs.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        let outputs: Vec<&[usize]> = outputs.iter().map(Vec::as_slice).collect();
+        class(&Prospect { caps: &Caps::for_tests(None, false), op, inputs, outputs: &outputs, fixed })
+    }
+
+    fn of(op: &dyn Op, inputs: &[&[usize]]) -> String {
+        of_plan(op, inputs, false)
+    }
+
+    #[test]
+    fn a_weight_that_stays_tells_apart() {
+        let (conv, shapes): (_, [&[usize]; 2]) = (Conv2d::padded(1), [&[8, 64, 56, 56], &[96, 64, 3, 3]]);
+        assert_eq!(of_plan(&conv, &shapes, true), "3x3 s1x1 c64>128 p1024 fixed");
+        assert_eq!(of_plan(&Relu, &[&[70_000]], true), "e65536");
     }
 
     #[test]

@@ -88,10 +88,11 @@ pub fn prepare(
 ) -> Result<Result<Prepared, String>> {
     let own = tensors.len() - usize::from(epilogue.is_some_and(Epilogue::adds));
     let shapes: Vec<&[usize]> = tensors[..own].iter().map(Tensor::shape).collect();
-    prepare_from(gpu, version, op, tensors, &preferred(&shapes), epilogue)
+    prepare_from(gpu, version, op, tensors, &preferred(&shapes), epilogue, false)
 }
 
-/// [`prepare`] where the op's inputs are offered in these layouts.
+/// [`prepare`] where the op's inputs are offered in these layouts; with `fixed`, what the version makes of the weight
+/// alone is made here, and is no part of the call.
 ///
 /// # Errors
 /// As [`prepare`].
@@ -102,6 +103,7 @@ pub fn prepare_from(
     tensors: &[Tensor],
     offered: &[Layout],
     epilogue: Option<Epilogue>,
+    fixed: bool,
 ) -> Result<Result<Prepared, String>> {
     let own = tensors.len() - usize::from(epilogue.is_some_and(Epilogue::adds));
     let shapes: Vec<&[usize]> = tensors[..own].iter().map(Tensor::shape).collect();
@@ -143,7 +145,7 @@ pub fn prepare_from(
         };
         Bind { buffer: buffer.clone(), offset: binding.offset as u64 * 4, size: binding.len as u64 * 4 }
     };
-    let dispatches: Vec<Dispatch> = lowered
+    let mut dispatches: Vec<Dispatch> = lowered
         .launches
         .into_iter()
         .map(|launch| Dispatch {
@@ -156,6 +158,10 @@ pub fn prepare_from(
             work: launch.work,
         })
         .collect();
+    if fixed && lowered.derived.launches > 0 {
+        let once: Vec<Dispatch> = dispatches.drain(..lowered.derived.launches).collect();
+        Sequence::new(gpu, &once)?.submit()?;
+    }
     let sequence = Sequence::new(gpu, &dispatches)?;
     Ok(Ok(Prepared { sequence, outputs: output_buffers, gpu: gpu.clone() }))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::gpu::Caps;
 use crate::graph::{Graph, Layout, Op, Value};
-use crate::ops::{Epilogue, Version, class};
+use crate::ops::{Epilogue, Prospect, Version, class};
 
 use super::PlanOptions;
 use super::lower::{self, Step, Steps};
@@ -23,6 +23,8 @@ pub struct PlannedCall {
     pub inputs: Vec<(Vec<usize>, Layout)>,
     /// Shape and layout of its outputs.
     pub outputs: Vec<(Vec<usize>, Layout)>,
+    /// Whether the plan leaves parameters as they are.
+    pub fixed: bool,
 }
 
 impl PlannedCall {
@@ -47,6 +49,7 @@ impl PlannedCall {
             epilogue: step.epilogue,
             inputs: operands(&step.inputs[..own]),
             outputs: operands(&step.outputs),
+            fixed: steps.fixed,
         }
     }
 
@@ -55,10 +58,16 @@ impl PlannedCall {
         work(&shapes(&self.inputs), &shapes(&self.outputs))
     }
 
-    /// Its coarse class: see [`class`].
+    /// Its coarse class on an adapter: see [`class`].
     #[must_use]
-    pub fn class(&self) -> String {
-        self.with_shapes(|inputs, outputs| class(&*self.op, inputs, outputs))
+    pub fn class(&self, caps: &Caps) -> String {
+        self.with_prospect(caps, class)
+    }
+
+    /// Hands `work` what a version is chosen by.
+    pub fn with_prospect<T>(&self, caps: &Caps, work: impl FnOnce(&Prospect<'_>) -> T) -> T {
+        let (op, fixed) = (&*self.op, self.fixed);
+        self.with_shapes(|inputs, outputs| work(&Prospect { caps, op, inputs, outputs, fixed }))
     }
 
     /// Floating-point operations, as the field counts them.

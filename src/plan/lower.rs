@@ -57,6 +57,8 @@ pub(super) struct Step {
 pub(super) struct Steps {
     pub items: Vec<Item>,
     pub steps: Vec<Step>,
+    /// Whether parameters stay as they are.
+    pub fixed: bool,
     /// How many of the first steps run only when parameters have changed.
     pub prelude: usize,
     /// The items of the wanted outputs, row-major.
@@ -73,7 +75,7 @@ pub(super) fn lower(graph: &Graph, outputs: &[Value], options: &PlanOptions, cap
         rewrite::fuse_epilogues(&graph, &mut calls, outputs);
     }
     let fixed = !calls.iter().any(|call| changes_weights(&graph, call));
-    let (steps, known) = (Steps::default(), HashMap::new());
+    let (steps, known) = (Steps { fixed, ..Steps::default() }, HashMap::new());
     let mut lowering = Lowering { graph: &graph, options, caps, steps, known, wanted: outputs, fixed };
     for (at, call) in calls.iter().enumerate() {
         lowering.call(call, &calls[at + 1..])?;
@@ -315,7 +317,7 @@ fn choose(
     };
     let asked = options.only.contains_key(kernel.name);
     let measured = options.table.as_ref().filter(|_| !asked && kernel.versions.len() > 1).and_then(|table| {
-        let row = table.get(kernel.name, &ops::class(op, inputs, outputs))?;
+        let row = table.get(kernel.name, &ops::class(prospect))?;
         versions.iter().copied().find(|version| version.shader == row.version)
     });
     let usual = versions.iter().rev().copied().filter(|version| asked || (version.pays)(prospect));

@@ -71,7 +71,7 @@ pub fn subjects(calls: Vec<PlannedCall>, avoid: &BTreeSet<String>, caps: &Caps) 
         if candidates.len() < 2 {
             continue;
         }
-        let (class, flops) = (call.class(), call.flops());
+        let (class, flops) = (call.class(caps), call.flops());
         match found.get_mut(&(kernel.name, class.clone())) {
             Some(known) => {
                 known.flops += flops;
@@ -194,7 +194,7 @@ mod tests {
             subjects(calls(&[[1, 8, 6, 6], [1, 8, 7, 7], [1, 8, 5, 5], [1, 32, 6, 6]]), &BTreeSet::new(), &caps);
         let convolutions: Vec<_> = found.iter().filter(|subject| subject.kernel.name == "conv2d.forward").collect();
         assert_eq!(convolutions.len(), 2);
-        assert_eq!(convolutions[0].class, "3x3 s1x1 c32 p16");
+        assert_eq!(convolutions[0].class, "3x3 s1x1 c32 p16 fixed");
         assert_eq!(convolutions[1].call.inputs[0].0, [1, 8, 7, 7]);
         assert_eq!(convolutions[1].flops, 2 * 9 * 64 * (36 + 49 + 25));
         assert!(found.iter().all(|subject| subject.candidates.len() > 1));

@@ -46,8 +46,7 @@ pub(super) fn race(gpu: &Gpu, subject: &Subject, rejected: &mut Vec<Rejected>) -
     let mut runners = checked(gpu, subject, rejected)?;
     let caps = gpu.caps();
     let call = &subject.call;
-    let pays =
-        |runner: &Runner| call.with_shapes(|inputs, outputs| (runner.version.pays)(caps, &*call.op, inputs, outputs));
+    let pays = |runner: &Runner| call.with_prospect(caps, runner.version.pays);
     let Some(usual) = runners.iter().rposition(pays).or(runners.len().checked_sub(1)) else { return Ok(None) };
     let clock = Clock::suited(gpu, &runners[usual].prepared)?;
     let usual = runners[usual].version.shader;
@@ -88,7 +87,7 @@ fn checked(gpu: &Gpu, subject: &Subject, rejected: &mut Vec<Rejected>) -> Result
     let tensors: Vec<Tensor> = (1u64..).zip(&inputs).map(|(seed, input)| input.tensor(seed * 0x7e57)).collect();
     let offered: Vec<_> = call.inputs.iter().map(|&(_, layout)| layout).collect();
     let prepare = |version: &Version| {
-        harness::prepare_from(gpu, version, &*call.op, &tensors, &offered, call.epilogue)
+        harness::prepare_from(gpu, version, &*call.op, &tensors, &offered, call.epilogue, call.fixed)
             .and_then(|prepared| prepared.map_err(Error::Mismatch))
     };
     let plainest = &subject.kernel.versions[0];

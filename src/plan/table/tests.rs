@@ -162,7 +162,7 @@ fn tuned(version: &str) -> PlanOptions {
     let (graph, y) = convolution();
     let calls = PlannedCall::all(&graph, &[y], &PlanOptions::default(), &Caps::for_tests(Some(8), true)).unwrap();
     let call = calls.iter().find(|call| call.op.kernel() == "conv2d.forward").unwrap();
-    let table = table(&[row(&call.class(), version, 1.0)]);
+    let table = table(&[row(&call.class(&Caps::for_tests(Some(8), true)), version, 1.0)]);
     PlanOptions { table: Some(Arc::new(table)), ..PlanOptions::default() }
 }
 
@@ -203,5 +203,6 @@ fn what_is_wrong_asked_for_or_cannot_run_goes_before_the_table() {
     let options = PlanOptions { table: Some(Arc::new(table(&[wanted]))), ..PlanOptions::default() };
     let calls = PlannedCall::all(&graph, &[y], &options, &Caps::for_tests(None, false)).unwrap();
     let call = calls.iter().find(|call| call.op.kernel() == "linear.forward").unwrap();
-    assert_eq!((call.class().as_str(), call.version.shader), ("c8>4", direct));
+    let class = call.class(&Caps::for_tests(None, false));
+    assert_eq!((class.as_str(), call.version.shader), ("c8>4", direct));
 }
