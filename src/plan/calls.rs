@@ -9,6 +9,7 @@ use crate::ops::{Epilogue, Prospect, Version, class};
 
 use super::PlanOptions;
 use super::lower::{self, Step, Steps};
+use super::rewrite::Program;
 
 /// One call of a kernel, as it stands in a plan.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ impl PlannedCall {
     /// # Errors
     /// [`Error::Plan`](crate::Error::Plan) where no version of a kernel runs on the adapter.
     pub fn all(graph: &Graph, outputs: &[Value], options: &PlanOptions, caps: &Caps) -> Result<Vec<Self>> {
-        let steps = lower::lower(graph, outputs, options, caps)?;
+        let steps = lower::lower(&Program::new(graph, outputs, options.rewrite)?, options, caps)?;
         Ok(steps.steps.iter().map(|step| Self::new(&steps, step)).collect())
     }
 

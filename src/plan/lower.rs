@@ -1,6 +1,5 @@
 //! From a graph to steps: which nodes run, by which version of their kernel, on values in which layout.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use crate::ops::{self, Epilogue, Kernel, Operand, Prospect, Version};
 use crate::tensor::Tensor;
 
 use super::PlanOptions;
-use super::rewrite::{self, Call};
+use super::rewrite::{Call, Program};
 use super::views::take_views;
 
 /// Where a planned value lives.
@@ -50,6 +49,8 @@ pub(super) struct Step {
     pub epilogue: Option<Epilogue>,
     pub inputs: Vec<usize>,
     pub outputs: Vec<usize>,
+    /// The call it belongs to, itself or as a conversion for it; past the last call for what outputs need.
+    pub call: usize,
 }
 
 /// The steps of a plan in order.
@@ -63,29 +64,29 @@ pub(super) struct Steps {
     pub prelude: usize,
     /// The items of the wanted outputs, row-major.
     pub outputs: Vec<usize>,
+    /// The item of each value in the layout that it was computed in.
+    pub values: HashMap<Value, usize>,
     /// Kernel to the version that was taken first, for the record.
     pub versions: BTreeMap<&'static str, &'static str>,
 }
 
-pub(super) fn lower(graph: &Graph, outputs: &[Value], options: &PlanOptions, caps: &Caps) -> Result<Steps> {
-    let mut graph = Cow::Borrowed(graph);
-    let mut calls = rewrite::reachable(&graph, outputs);
-    if options.rewrite {
-        rewrite::fold(&mut graph, &mut calls, outputs)?;
-        rewrite::fuse_epilogues(&graph, &mut calls, outputs);
-    }
-    let fixed = !calls.iter().any(|call| changes_weights(&graph, call));
+pub(super) fn lower(program: &Program<'_>, options: &PlanOptions, caps: &Caps) -> Result<Steps> {
+    let Program { graph, calls, outputs } = program;
+    let fixed = !calls.iter().any(|call| changes_weights(graph, call));
     let (steps, known) = (Steps { fixed, ..Steps::default() }, HashMap::new());
-    let mut lowering = Lowering { graph: &graph, options, caps, steps, known, wanted: outputs, fixed };
+    let mut lowering = Lowering { graph, options, caps, steps, known, wanted: outputs, fixed, at: 0 };
     for (at, call) in calls.iter().enumerate() {
+        lowering.at = at;
         lowering.call(call, &calls[at + 1..])?;
     }
+    lowering.at = calls.len();
     lowering.place_rest()?;
-    for &output in outputs {
+    for &output in *outputs {
         let item = lowering.item(output, Layout::Plain)?;
         lowering.steps.outputs.push(item);
     }
-    let mut steps = lowering.steps;
+    let Lowering { mut steps, known, .. } = lowering;
+    steps.values = known.into_iter().filter_map(|(value, items)| Some((value, *items.first()?))).collect();
     if options.rewrite {
         hoist(&mut steps);
         take_views(&mut steps);
@@ -141,6 +142,8 @@ struct Lowering<'a> {
     wanted: &'a [Value],
     /// Whether parameters stay as they are.
     fixed: bool,
+    /// The call that is lowered.
+    at: usize,
 }
 
 impl Lowering<'_> {
@@ -190,6 +193,7 @@ impl Lowering<'_> {
             epilogue: call.epilogue,
             inputs: input_items,
             outputs: output_items,
+            call: self.at,
         });
         Ok(())
     }
@@ -268,7 +272,8 @@ impl Lowering<'_> {
         let (version, _) = choose(kernel, &prospect, &[layout], self.options)?;
         let item = self.push_item(shape, to, home, name.clone());
         let (op, epilogue) = (Arc::new(op) as Arc<dyn Op>, None);
-        self.steps.steps.push(Step { op, name, version, epilogue, inputs: vec![from], outputs: vec![item] });
+        let (inputs, outputs, call) = (vec![from], vec![item], self.at);
+        self.steps.steps.push(Step { op, name, version, epilogue, inputs, outputs, call });
         Ok(item)
     }
 

@@ -7,8 +7,11 @@ use crate::gpu::Caps;
 use crate::graph::{ParamTable, Slab};
 use crate::ops::Lowered;
 
+use super::draft::Draft;
 use super::kept::Kept;
 use super::lower::{Home, Steps};
+use super::recompute::Recomputed;
+use super::resident::staging_bytes;
 
 /// Bytes of device memory by kind, before anything is allocated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -31,6 +34,8 @@ pub struct Memory {
     pub workspaces: u64,
     /// Staging buffers for uploads.
     pub staging: u64,
+    /// What is computed again rather than kept; `None` where that was not asked for.
+    pub recomputed: Option<Recomputed>,
 }
 
 impl Memory {
@@ -57,7 +62,18 @@ impl std::fmt::Display for Memory {
             mib(self.inputs),
             mib(self.derived),
             mib(self.staging)
-        )
+        )?;
+        match &self.recomputed {
+            None => Ok(()),
+            Some(Recomputed { calls, flops, flops_once, pools_kept }) => {
+                let more = *flops as f64 / (*flops_once).max(1) as f64 * 100.0;
+                let (pools, kept) = (mib(self.pools), mib(*pools_kept));
+                write!(
+                    f,
+                    "; recompute: {calls} calls again, +{more:.0} % work, pools {pools:.1} MiB instead of {kept:.1} MiB"
+                )
+            }
+        }
     }
 }
 
@@ -171,17 +187,11 @@ pub(super) fn place(steps: &Steps, lowered: &[Lowered], kept: &[Kept], share: bo
 }
 
 /// What the placed plan takes.
-pub(super) fn report(
-    steps: &Steps,
-    lowered: &[Lowered],
-    kept: &[Kept],
-    places: &Places,
-    table: &ParamTable,
-    staging: u64,
-) -> Memory {
+pub(super) fn report(draft: &Draft, table: &ParamTable) -> Memory {
+    let Draft { steps, lowered, kept, places, .. } = draft;
     let slab = table.len() as u64 * 4;
     let bytes = |item: usize| steps.operand(item).floats() as u64 * 4;
-    let mut memory = Memory { pools: places.pools.iter().sum(), staging, ..Memory::default() };
+    let mut memory = Memory { pools: draft.pools(), staging: staging_bytes(steps), ..Memory::default() };
     let mut slabs: Vec<&Slab> = Vec::new();
     for (at, item) in steps.items.iter().enumerate() {
         match &item.home {

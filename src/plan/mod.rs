@@ -3,11 +3,13 @@
 
 pub mod avoid;
 mod calls;
+mod draft;
 mod kept;
 mod lower;
 mod memory;
 mod params;
 mod profile;
+mod recompute;
 mod resident;
 mod rewrite;
 pub mod table;
@@ -19,18 +21,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::{Error, Result};
 use crate::gpu::{Download, Gpu};
 use crate::graph::{Graph, ParamTable, Slab, Value};
-use crate::ops::{Call, Lowered};
+use crate::ops::Lowered;
 use crate::tensor::Tensor;
 
+use draft::Draft;
 use kept::Kept;
 use lower::Steps;
 use memory::Places;
 use resident::Resident;
+use rewrite::Program;
 
 pub use calls::PlannedCall;
 pub use memory::Memory;
 pub use params::Params;
 pub use profile::CallProfile;
+pub use recompute::Recomputed;
 pub use table::VersionTable;
 
 /// How a graph is planned. The default is what one wants; tests compare it with the others.
@@ -49,11 +54,22 @@ pub struct PlanOptions {
     pub table: Option<Arc<VersionTable>>,
     /// Device memory in bytes that the plan must keep to.
     pub budget: Option<u64>,
+    /// Compute values again rather than keep them, until the pools are half as large or, where that is less, keep to the
+    /// budget. No bit depends on it; [`Memory::recomputed`] says what it costs.
+    pub recompute: bool,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { rewrite: true, share: true, avoid: BTreeSet::new(), only: BTreeMap::new(), table: None, budget: None }
+        Self {
+            rewrite: true,
+            share: true,
+            avoid: BTreeSet::new(),
+            only: BTreeMap::new(),
+            table: None,
+            budget: None,
+            recompute: false,
+        }
     }
 }
 
@@ -106,7 +122,8 @@ impl Plan {
     /// [`Error::Plan`] where the adapter cannot hold it or no version of a kernel runs on it, with what would help.
     pub fn new(gpu: &Gpu, graph: &Graph, outputs: &[Value], options: &PlanOptions) -> Result<Self> {
         let caps = gpu.caps();
-        let steps = lower::lower(graph, outputs, options, caps)?;
+        let program = Program::new(graph, outputs, options.rewrite)?;
+        let mut draft = Draft::new(&program, options, caps)?;
         let table = graph.param_table();
         let slab = table.len() as u64 * 4;
         if slab > caps.max_buffer {
@@ -118,30 +135,30 @@ impl Plan {
                 hint: "a smaller model".into(),
             });
         }
-        let mut lowered = Vec::with_capacity(steps.steps.len());
-        let mut flops = 0;
-        for step in &steps.steps {
-            let inputs: Vec<_> = step.inputs.iter().map(|&item| steps.operand(item)).collect();
-            let outputs: Vec<_> = step.outputs.iter().map(|&item| steps.operand(item)).collect();
-            let call = Call { op: &*step.op, inputs: &inputs, outputs: &outputs, epilogue: step.epilogue, caps };
-            lowered.push((step.version.lower)(&call).map_err(|error| in_node(error, &step.name))?);
-            flops += call.flops();
+        let mut memory = memory::report(&draft, &table);
+        if options.recompute {
+            let rest = memory.total() - memory.pools;
+            let goal = options.budget.map_or(u64::MAX, |budget| budget.saturating_sub(rest)).min(memory.pools / 2);
+            let recomputed;
+            (draft, recomputed) = recompute::lighten(&program, draft, goal, options, caps)?;
+            memory = Memory { recomputed: Some(recomputed), ..memory::report(&draft, &table) };
         }
-        let kept = match options.rewrite {
-            true => kept::take(&steps, &mut lowered),
-            false => vec![Kept::default(); lowered.len()],
-        };
-        let places = memory::place(&steps, &lowered, &kept, options.share, caps)?;
-        let staging = resident::staging_bytes(&steps);
-        let memory = memory::report(&steps, &lowered, &kept, &places, &table, staging);
+        let training = draft.steps.written().contains(&Slab::Weights);
         if let Some(budget) = options.budget
             && memory.total() > budget
         {
             return Err(Error::Plan {
                 message: format!("needs {memory}, but only {:.1} MiB are free", budget as f64 / f64::from(1 << 20)),
-                hint: "a smaller --batch or --size; for a U-Net also more --micro-batch parts".into(),
+                hint: match training && !options.recompute {
+                    true => {
+                        "--recompute, a smaller --batch or --size; for a U-Net also more --micro-batch parts".into()
+                    }
+                    false => "a smaller --batch or --size; for a U-Net also more --micro-batch parts".into(),
+                },
             });
         }
+        let flops = draft.flops();
+        let Draft { steps, lowered, kept, places, .. } = draft;
         let (written, state) = (steps.written(), Mutex::new(None));
         Ok(Self { gpu: gpu.clone(), table, steps, lowered, kept, places, memory, flops, written, state })
     }
@@ -257,15 +274,6 @@ impl Plan {
         let resident = state.as_mut().ok_or_else(|| Error::DeviceLost("the plan's memory is gone".into()))?;
         resident.bind(&self.gpu, &self.steps, &self.lowered, &self.kept, &self.places, params)?;
         work(resident)
-    }
-}
-
-/// An error of a node, with its place in the model.
-fn in_node(error: Error, name: &str) -> Error {
-    match error {
-        Error::Plan { message, hint } => Error::Plan { message: format!("{name}: {message}"), hint },
-        Error::Parameter { op, message } => Error::Parameter { op: format!("{name}: {op}"), message },
-        other => other,
     }
 }
 

@@ -28,8 +28,60 @@ impl Call {
     }
 }
 
+/// A graph's nodes after the rewrites, in order, with what they compute.
+#[derive(Debug)]
+pub(super) struct Program<'a> {
+    pub graph: Cow<'a, Graph>,
+    pub calls: Vec<Call>,
+    /// What is read after the last call.
+    pub outputs: &'a [Value],
+}
+
+impl<'a> Program<'a> {
+    /// What `outputs` and changes of slabs depend on, rewritten where that is wanted.
+    ///
+    /// # Errors
+    /// What an op says of the shapes that a rewrite gives it.
+    pub fn new(graph: &'a Graph, outputs: &'a [Value], rewritten: bool) -> Result<Self> {
+        let mut graph = Cow::Borrowed(graph);
+        let mut calls = reachable(&graph, outputs);
+        if rewritten {
+            fold(&mut graph, &mut calls, outputs)?;
+            fuse_epilogues(&graph, &mut calls, outputs);
+        }
+        Ok(Self { graph, calls, outputs })
+    }
+
+    /// The program that runs the calls of these numbers, in which each comes at least once. Who reads a value reads what
+    /// its latest call gave.
+    ///
+    /// # Errors
+    /// As [`Program::new`].
+    pub fn repeated(&self, sequence: &[usize]) -> Result<Self> {
+        let mut graph = self.graph.clone();
+        let mut calls = Vec::with_capacity(sequence.len());
+        let mut latest: HashMap<Value, Value> = HashMap::new();
+        let mut seen = vec![false; self.calls.len()];
+        for &at in sequence {
+            let mut call = self.calls[at].clone();
+            for input in &mut call.inputs {
+                *input = latest.get(input).copied().unwrap_or(*input);
+            }
+            if std::mem::replace(&mut seen[at], true) {
+                call.name.push_str(" again");
+                let (name, op) = (call.name.clone(), Arc::clone(&call.op));
+                let fresh = graph.to_mut().scoped(&name, |graph| graph.push_arc(op, call.own_inputs()))?;
+                latest.extend(self.calls[at].outputs.iter().copied().zip(fresh.iter().copied()));
+                call.outputs = fresh;
+            }
+            calls.push(call);
+        }
+        Ok(Self { graph, calls, outputs: self.outputs })
+    }
+}
+
 /// The nodes on which outputs and changes of slabs depend, in order.
-pub(super) fn reachable(graph: &Graph, outputs: &[Value]) -> Vec<Call> {
+fn reachable(graph: &Graph, outputs: &[Value]) -> Vec<Call> {
     let mut wanted: HashSet<usize> = outputs.iter().map(|value| value.0).collect();
     let effects: HashSet<usize> = graph.effects().iter().copied().collect();
     let mut keep = vec![false; graph.nodes().len()];
@@ -76,7 +128,7 @@ fn producer(calls: &[Call], value: Value) -> Option<usize> {
 
 /// Takes an op that scales and shifts channels into the weight and bias of the op before it, where nothing else reads
 /// what is between and both depend on parameters alone. `graph` gets the nodes that compute the new weight and bias.
-pub(super) fn fold(graph: &mut Cow<'_, Graph>, calls: &mut Vec<Call>, outputs: &[Value]) -> Result<()> {
+fn fold(graph: &mut Cow<'_, Graph>, calls: &mut Vec<Call>, outputs: &[Value]) -> Result<()> {
     let readers = readers(graph, calls, outputs);
     let fixed =
         |graph: &Graph, value: &Value| matches!(graph.info(*value).source, Source::Param(_) | Source::Constant(_));
@@ -107,7 +159,7 @@ pub(super) fn fold(graph: &mut Cow<'_, Graph>, calls: &mut Vec<Call>, outputs: &
 }
 
 /// Lets a kernel carry out the elementwise ops that follow it, where only they read its output.
-pub(super) fn fuse_epilogues(graph: &Graph, calls: &mut Vec<Call>, outputs: &[Value]) {
+fn fuse_epilogues(graph: &Graph, calls: &mut Vec<Call>, outputs: &[Value]) {
     let readers = readers(graph, calls, outputs);
     let mut at = 0;
     while at < calls.len() {

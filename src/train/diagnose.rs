@@ -58,7 +58,7 @@ pub fn first_non_finite(
         }
     }
     let graph = graph.without_effects();
-    let shared = PlanOptions { rewrite: false, ..options.clone() };
+    let shared = PlanOptions { rewrite: false, recompute: false, ..options.clone() };
     let unshared = PlanOptions { share: false, ..shared.clone() };
     for group in groups(&graph) {
         let plan = Plan::new(gpu, &graph, &group, &unshared);
