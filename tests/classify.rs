@@ -65,6 +65,7 @@ fn config(size: usize, batch: usize, epochs: u64) -> ClassifyConfig {
         init: None,
         started_from: None,
         skip_unlabelled: false,
+        recompute: false,
         license: None,
     }
 }

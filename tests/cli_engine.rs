@@ -182,7 +182,15 @@ fn bench_of_a_tiny_step() {
         let report = json(&done.stdout);
         assert!(report["total_ms_min"].as_f64().unwrap() <= report["total_ms_median"].as_f64().unwrap());
         assert!(report["peak_bytes"].as_u64().unwrap() > 0 && report["rows"].is_array());
+        assert!(report["memory"]["recomputed"].is_null());
     }
+    let args = ["--mode", "train", "--batch", "4", "--size", "32x48", "--base", "4", "--repeat", "1", "--recompute"];
+    let done = nevus(["bench", "unet"].into_iter().chain(args).chain(["--json"]));
+    assert_eq!(code(&done), 0, "{}", err(&done));
+    let memory = &json(&done.stdout)["memory"];
+    assert!(memory["pools"].as_u64() < memory["recomputed"]["pools_kept"].as_u64(), "{memory}");
+    assert!(err(&done).contains("recompute: "), "{}", err(&done));
+    refused(&nevus(["bench", "unet", "--recompute"]), "only a training step");
 }
 
 #[test]

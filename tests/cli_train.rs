@@ -29,7 +29,8 @@ fn copied(run: &Path, name: &str) -> PathBuf {
     to
 }
 
-/// Pauses a run after two steps, then goes on with it twice, with its flags and without: to the same bits.
+/// Pauses a run after two steps, then goes on with it: with its flags, without, and computing values again. All come to
+/// the same bits.
 fn same_with_and_without_flags(kind: &str, data: &str, dir: &Path, flags: &[&str]) -> PathBuf {
     let go = |run: &Path, steps: &str, more: &[&str]| -> Output {
         let run = text(run);
@@ -40,6 +41,7 @@ fn same_with_and_without_flags(kind: &str, data: &str, dir: &Path, flags: &[&str
     ok(&paused);
     assert_eq!(json(&paused.stdout)["ended"], "paused");
     let bare = copied(&run, &format!("{kind}-bare"));
+    let lighter = copied(&run, &format!("{kind}-lighter"));
     let config = fs::read(run.join("config.json")).unwrap();
     ok(&go(&run, "3", &[flags, &["--resume"]].concat()));
     ok(&go(&bare, "3", &["--resume"]));
@@ -50,6 +52,12 @@ fn same_with_and_without_flags(kind: &str, data: &str, dir: &Path, flags: &[&str
     for run in [&run, &bare] {
         assert_eq!(fs::read(run.join("config.json")).unwrap(), config);
     }
+    let done = go(&lighter, "3", &["--resume", "--recompute"]);
+    ok(&done);
+    assert!(err(&done).contains("recompute: "), "{}", err(&done));
+    let again = Weights::open(lighter.join("last.safetensors")).unwrap();
+    assert!(again.tensors == own.tensors, "other bits with --recompute");
+    assert_eq!(json(&fs::read(lighter.join("config.json")).unwrap())["recompute"], true);
     bare
 }
 

@@ -54,6 +54,7 @@ fn config(size: [usize; 2], batch: usize, epochs: u64) -> SegmentConfig {
         val_limit: None,
         seed: 5,
         init: None,
+        recompute: false,
         license: None,
     }
 }

@@ -111,14 +111,18 @@ pub struct ClassifyConfig {
     /// Whether photographs without a label are left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_unlabelled: bool,
+    /// Whether a step computes values again rather than keep them (see [`PlanOptions::recompute`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recompute: bool,
     /// The licence that weights made by the run carry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
 }
 
 /// The keys of a [`ClassifyConfig`] that may change when a run is resumed: a longer run's cosine goes
-/// on towards its new end. The last three change no bit: the digest of the start is what counts, and the data's.
-pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total", "started_from", "skip_unlabelled", "license"];
+/// on towards its new end. The last four change no bit: the digest of the start is what counts, and the data's.
+pub const FREE: &[&str] =
+    &["epochs", "patience", "schedule.decay.total", "started_from", "skip_unlabelled", "recompute", "license"];
 
 /// The columns of `metrics.csv` after the epoch.
 pub const COLUMNS: &[&str] = &[
@@ -303,7 +307,8 @@ impl ClassifyConfig {
             goal: if self.monitor == Monitor::Loss { Goal::Lower } else { Goal::Higher },
             patience: self.patience,
         };
-        Engine::new(gpu, step, source, settings, planning)
+        let stepping = PlanOptions { recompute: self.recompute, ..planning.clone() };
+        Engine::new(gpu, step, source, settings, &stepping)
     }
 
     /// Sets the parameters: a fresh fill, then what `init` has.

@@ -56,14 +56,17 @@ pub struct SegmentConfig {
     pub seed: u64,
     /// Digest of the weights the run started from; `None` for a fresh fill.
     pub init: Option<String>,
+    /// Whether a step computes values again rather than keep them (see [`PlanOptions::recompute`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub recompute: bool,
     /// The licence that weights made by the run carry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
 }
 
 /// The keys of a [`SegmentConfig`] that may change when a run is resumed: a longer run's cosine goes
-/// on towards its new end, and a licence changes no bit of the parameters.
-pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total", "license"];
+/// on towards its new end, and the last two change no bit of the parameters.
+pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total", "recompute", "license"];
 
 /// What a run reads.
 #[derive(Debug, Clone)]
@@ -166,7 +169,8 @@ impl<'a> SegmentRun<'a> {
             goal: Goal::Higher,
             patience: config.patience,
         };
-        let engine = Engine::new(gpu, step, source, settings, planning)?;
+        let stepping = PlanOptions { recompute: config.recompute, ..planning.clone() };
+        let engine = Engine::new(gpu, step, source, settings, &stepping)?;
         let SegmentConfig { net, normalisation, size, .. } = *config;
         let view = engine.params.view(&ema_slab())?;
         let averaged = Segmenter::with_params(gpu, net, normalisation, size, view, 0.5).planned(planning.clone());

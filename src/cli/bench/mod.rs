@@ -30,6 +30,9 @@ pub(super) struct BenchArgs {
     /// Of a network, what to time
     #[arg(long, value_enum, default_value_t = Mode::Forward, value_name = "MODE")]
     mode: Mode,
+    /// Of a network's training step, compute values again in the backward pass rather than keep them
+    #[arg(long)]
+    recompute: bool,
     /// Of a network, photographs in one batch
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     batch: u16,
@@ -64,6 +67,10 @@ pub(super) fn run(args: &BenchArgs, context: &Context) -> Result<ExitCode> {
     if model.is_some() && args.what.len() > 1 {
         let message = format!("a network is timed alone, got {:?}", args.what.join(" "));
         return Err(Error::parameter("bench", message));
+    }
+    if args.recompute && (model.is_none() || args.mode != Mode::Train) {
+        let message = "only a training step keeps values that it can compute again (hint: unet --mode train)";
+        return Err(Error::parameter("bench --recompute", message));
     }
     // Read first: a file that is none should not cost the time of a bench.
     let old = args.compare.as_deref().map(Old::read).transpose()?;

@@ -13,7 +13,7 @@ use crate::cli::{Context, SizeArg};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Peaks};
 use crate::models::{ResNet, ResNetDepth, UNet};
-use crate::plan::{Memory, Params, Plan};
+use crate::plan::{Memory, Params, Plan, PlanOptions};
 use crate::tensor::Tensor;
 use crate::train::Init;
 
@@ -58,7 +58,8 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
     let (batch, size) = (usize::from(args.batch), [size.height, size.width]);
     let (graph, outputs) = model.graph(args.mode, batch, size)?;
     let inputs = model.inputs(args.mode, batch, size)?;
-    let plan = Plan::new(gpu, &graph, &outputs, &context.plan_options(gpu))?;
+    let options = PlanOptions { recompute: args.recompute, ..context.plan_options(gpu) };
+    let plan = Plan::new(gpu, &graph, &outputs, &options)?;
     context.say(format!("memory: {}", plan.memory()));
     let params = Params::new(gpu, &graph)?;
     init.fill(graph.params())?.load(&params)?;

@@ -42,7 +42,7 @@ pub(in crate::cli) struct SegmentArgs {
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
     /// Go on with the run in --out; no other flag is needed, and only some may say something new: --epochs, --patience,
-    /// --license
+    /// --recompute, --license
     #[arg(long)]
     resume: bool,
     /// Weights to start from, of a U-Net with the same --base and --depth; what they lack keeps its fresh fill, as does a
@@ -61,6 +61,10 @@ pub(in crate::cli) struct SegmentArgs {
     /// Parts a batch is run in, one after the other, to save memory [default: 1]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
     micro_batch: Option<u64>,
+    /// Compute values again in the backward pass rather than keep them: half the memory for activations, more work, and not
+    /// a bit of difference
+    #[arg(long)]
+    recompute: bool,
     /// The network's input [default: 144x192]
     #[arg(long)]
     size: Option<SizeArg>,
@@ -136,6 +140,7 @@ fn defaults() -> SegmentConfig {
         val_limit: None,
         seed: 1,
         init: None,
+        recompute: false,
         license: None,
     }
 }
@@ -172,6 +177,7 @@ fn config(args: &SegmentArgs, stored: Option<&SegmentConfig>, init: Option<&Weig
         val_limit: args.val_limit.or(base.val_limit),
         seed: args.seed.unwrap_or(base.seed),
         init: init.map(digest).transpose()?.or(base.init),
+        recompute: args.recompute || base.recompute,
         license: args.license.clone().or(base.license).or_else(|| Some(LICENSE.into())),
         ..base
     })

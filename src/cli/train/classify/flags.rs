@@ -62,7 +62,7 @@ pub(in crate::cli) struct ClassifyArgs {
     #[arg(long, value_name = "RUN")]
     pub(super) out: PathBuf,
     /// Go on with the run in --out; no other flag is needed, and only some may say something new: --epochs, --patience,
-    /// --license
+    /// --recompute, --license
     #[arg(long)]
     pub(super) resume: bool,
     /// Train for some steps on growing learning rates, write find-lr.csv and find-lr.svg into --out, and suggest one
@@ -102,6 +102,10 @@ pub(in crate::cli) struct ClassifyArgs {
     /// Samples of one step
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=4096))]
     batch: Option<u64>,
+    /// Compute values again in the backward pass rather than keep them: half the memory for activations, more work, and not
+    /// a bit of difference
+    #[arg(long)]
+    recompute: bool,
     /// Stages that do not learn, their norms frozen too: stem,layer1,layer2,layer3,layer4,fc
     #[arg(long, value_name = "STAGES", value_delimiter = ',', value_parser = Stage::from_str)]
     freeze: Vec<Stage>,
@@ -219,6 +223,7 @@ fn defaults() -> ClassifyConfig {
         init: None,
         started_from: None,
         skip_unlabelled: false,
+        recompute: false,
         license: None,
     }
 }
@@ -342,6 +347,7 @@ pub(super) fn config(
         init: init.map(digest).transpose()?.or(base.init),
         started_from: started_from.or(base.started_from),
         skip_unlabelled: args.skip_unlabelled || base.skip_unlabelled,
+        recompute: args.recompute || base.recompute,
         license: args.license.clone().or(base.license).or_else(|| Some(LICENSE.into())),
         ..base
     })
