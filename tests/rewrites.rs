@@ -263,3 +263,35 @@ fn norms_stay_where_they_cannot_be_folded() {
         assert_eq!(more - fewer, folds, "{wanted:?}");
     }
 }
+
+/// Winograd's weights at the points, which are kept from run to run.
+#[test]
+fn what_a_call_makes_of_its_weight_follows_it() {
+    let Some(gpu) = gpu() else { return };
+    let mut graph = Graph::new();
+    let x = graph.input("x", [2, 5, 9, 11]).unwrap();
+    let first = convolve(&mut graph, "first", x, 8, true);
+    let last = convolve(&mut graph, "last", first, 6, false);
+    let image = Input::normal([2, 5, 9, 11]).tensor(5);
+    for version in ["conv2d/forward_4_winograd2", "conv2d/forward_5_winograd4"] {
+        let only: std::collections::BTreeMap<_, _> = [("conv2d.forward".to_owned(), version.to_owned())].into();
+        let plan = |rewrite: bool, outputs: &[Value]| {
+            let options = PlanOptions { only: only.clone(), rewrite, ..PlanOptions::default() };
+            Plan::new(&gpu, &graph, outputs, &options).unwrap()
+        };
+        let (real, naive) = (plan(true, &[last]), plan(false, &[last]));
+        assert_eq!(real.versions()["conv2d.forward"], version);
+        assert_eq!(real.dispatches() + 2, naive.dispatches(), "one dispatch less a convolution");
+        assert!(real.memory().derived > 0 && naive.memory().derived == 0);
+        let params = fill(&gpu, &graph, 1);
+        let run = |plan: &Plan, params: &Params| bits(&plan.run(params, &[("x", &image)]).unwrap());
+        let before = run(&real, &params);
+        assert!(before == run(&naive, &params) && before == run(&real, &params), "{version}");
+        params.set("last.weight", &Input::normal([6, 8, 3, 3]).tensor(77)).unwrap();
+        let after = run(&real, &params);
+        assert!(after != before && after == run(&naive, &params), "{version}");
+        let other = fill(&gpu, &graph, 40);
+        assert!(run(&real, &other) == run(&naive, &other), "{version}: other parameters");
+        assert!(run(&real, &params) == after, "{version}: and back");
+    }
+}
