@@ -211,6 +211,26 @@ fn weights_are_looked_at_converted_and_compared() {
     let diff = nevus(["weights", "diff", &at("w.safetensors"), &at("half.safetensors")]);
     assert!(code(&diff) == 1 && out(&diff).contains("head.weight"), "{}", out(&diff));
 
+    // Names as a wrapper has them become the network's own; on request they stay.
+    let whole = Weights::open(at("w.safetensors")).unwrap();
+    let mut wrapped = Weights::new();
+    wrapped.metadata.clone_from(&whole.metadata);
+    for (name, tensor) in &whole.tensors {
+        wrapped.insert(format!("module.model.{name}"), tensor.clone());
+    }
+    wrapped.save(at("wrapped.safetensors"), Precision::F32).unwrap();
+    let convert = |to: &str, more: &[&str]| {
+        nevus(["weights", "convert", &at("wrapped.safetensors"), &at(to), "--json"].iter().chain(more))
+    };
+    let done = convert("named.safetensors", &[]);
+    assert_eq!(json(&done.stdout)["renamed"], whole.tensors.len(), "{}", err(&done));
+    assert_eq!(Weights::open(at("named.safetensors")).unwrap().tensors, whole.tensors);
+    let done = convert("kept.safetensors", &["--keep-names"]);
+    assert_eq!(json(&done.stdout)["renamed"], 0, "{}", err(&done));
+    assert_eq!(Weights::open(at("kept.safetensors")).unwrap().tensors, wrapped.tensors);
+    assert_eq!(code(&convert("named.safetensors", &["--force", "--strip", "down."])), 0);
+    assert!(Weights::open(at("named.safetensors")).unwrap().get("0.conv1.weight").is_some());
+
     let bytes = fs::read(at("w.safetensors")).unwrap();
     fs::write(at("cut.safetensors"), &bytes[..bytes.len() - 4]).unwrap();
     let done = nevus(["weights", "inspect", &at("cut.safetensors")]);

@@ -19,7 +19,8 @@ use crate::models::weights::{Diff, FromPytorch, Precision, TensorSummary, Weight
 pub(super) enum WeightsCommand {
     /// Lists a file's tensors with their values' range, and its metadata; fails where a value is NaN or infinite
     Inspect(InspectArgs),
-    /// Writes a file's tensors and metadata with another precision; PyTorch's checkpoints become safetensors
+    /// Writes a file's tensors and metadata with another precision, and with a network's own names; PyTorch's checkpoints
+    /// become safetensors
     Convert(ConvertArgs),
     /// Says what differs between two files; the exit code is 1 where something does
     Diff(DiffArgs),
@@ -46,9 +47,13 @@ pub(super) struct ConvertArgs {
     /// model, net or ema where there is one, else at the top]
     #[arg(long)]
     key: Option<String>,
-    /// A prefix to take away from the names in PyTorch's checkpoint; that of DataParallel (module.) always goes
+    /// A prefix to take away from tensors' names, besides those that training code is known to put before them (module.,
+    /// _orig_mod., model., net., backbone., encoder.)
     #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
     strip: String,
+    /// Leave the names as they are, but for DataParallel's module. in PyTorch's checkpoint
+    #[arg(long, conflicts_with = "strip")]
+    keep_names: bool,
     /// Replace a file that is there
     #[arg(long)]
     force: bool,
@@ -140,11 +145,13 @@ struct Converted<'a> {
     output: &'a Path,
     precision: Precision,
     tensors: usize,
+    /// How many of them had a prefix that is gone.
+    renamed: usize,
     bytes: u64,
 }
 
 fn convert(args: &ConvertArgs, context: &Context) -> Result<ExitCode> {
-    let ConvertArgs { input, output, precision, key, strip, force } = args;
+    let ConvertArgs { input, output, precision, key, strip, keep_names, force } = args;
     if output.try_exists().map_err(Error::io(output))? && !force {
         return Err(Error::data(output, "the file is there already (hint: another name, or --force)"));
     }
@@ -152,20 +159,25 @@ fn convert(args: &ConvertArgs, context: &Context) -> Result<ExitCode> {
         PrecisionArg::F32 => Precision::F32,
         PrecisionArg::F16 => Precision::F16,
     };
-    let weights = if FromPytorch::recognises(input)? {
+    let mut weights = if FromPytorch::recognises(input)? {
         let mut weights = FromPytorch { key: key.clone(), strip: strip.clone() }.open(input)?;
         let name = input.file_name().map(|name| name.to_string_lossy().into_owned());
         weights.metadata.extend(name.map(|name| ("source".to_owned(), name)));
         weights
-    } else if key.is_some() || !strip.is_empty() {
-        return Err(Error::data(input, "is no checkpoint of PyTorch: --key and --strip are for those"));
+    } else if key.is_some() {
+        return Err(Error::data(input, "is no checkpoint of PyTorch: --key is for those"));
     } else {
         Weights::open(input)?
     };
+    let renamed = if *keep_names { 0 } else { weights.strip_prefixes(strip)? };
     weights.save(output, precision)?;
     let bytes = std::fs::metadata(output).map_err(Error::io(output))?.len();
-    let converted = Converted { input, output, precision, tensors: weights.tensors.len(), bytes };
-    let text = || format!("{} tensors written to {}, {bytes} bytes\n", converted.tensors, output.display());
+    let converted = Converted { input, output, precision, tensors: weights.tensors.len(), renamed, bytes };
+    let text = || {
+        let renamed =
+            if renamed > 0 { format!(", {renamed} without the prefix of their names") } else { String::new() };
+        format!("{} tensors written to {}, {bytes} bytes{renamed}\n", converted.tensors, output.display())
+    };
     context.print(text, &converted)?;
     Ok(ExitCode::SUCCESS)
 }

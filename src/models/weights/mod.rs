@@ -5,6 +5,7 @@
 
 mod inspect;
 mod meta;
+mod names;
 mod partial;
 #[cfg(feature = "pytorch")]
 mod pytorch;
@@ -21,6 +22,7 @@ use crate::tensor::Tensor;
 
 pub use inspect::{Changed, Diff, MetadataChange, ShapeChange, TensorSummary, diff};
 pub use meta::{Meta, Normalisation, SCHEMA, format_size, keys, parse_size};
+pub use names::PREFIXES;
 pub use partial::{Loaded, Replaced};
 #[cfg(feature = "pytorch")]
 pub use pytorch::FromPytorch;
