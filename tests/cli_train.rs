@@ -232,7 +232,9 @@ fn a_classification_goes_on_without_its_flags() {
     let meta = Weights::open(run.join("last.safetensors")).unwrap().meta().unwrap();
     assert_eq!(meta.classes.unwrap().len(), 7);
     assert_eq!(meta.license.as_deref(), Some("none at all"));
-    assert!(meta.training_data.unwrap().ends_with("started from start.safetensors"));
+    let start = meta.started_from.unwrap();
+    assert_eq!((start.file.as_str(), start.from), ("start.safetensors", None));
+    assert_eq!(start.blake3.unwrap(), blake3::hash(&fs::read(&init).unwrap()).to_hex()[..32]);
 
     let shown = text(&run);
     let resume = ["train", "classify", &data, "--out", &shown, "--steps", "1", "--resume"];

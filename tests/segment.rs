@@ -55,6 +55,7 @@ fn config(size: [usize; 2], batch: usize, epochs: u64) -> SegmentConfig {
         seed: 5,
         init: None,
         recompute: false,
+        started_from: None,
         license: None,
     }
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, ParamInfo};
 use crate::models::resnet::ResNetTraining;
-use crate::models::weights::{Loaded, Meta, Weights};
+use crate::models::weights::{Loaded, Meta, Start, Weights};
 use crate::models::{DropoutKey, ResNet};
 use crate::ops::cross_entropy::CrossEntropy;
 use crate::ops::focal_loss::FocalLoss;
@@ -105,9 +105,9 @@ pub struct ClassifyConfig {
     pub seed: u64,
     /// Digest of the weights the run started from; `None` for a fresh fill.
     pub init: Option<String>,
-    /// The name of their file.
+    /// Their file, and what they had started from themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_from: Option<String>,
+    pub started_from: Option<Start>,
     /// Whether photographs without a label are left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_unlabelled: bool,
@@ -147,7 +147,7 @@ pub struct ClassifySplits {
     pub train: Labelled,
     /// What decides when to stop.
     pub val: Labelled,
-    /// What the weights' metadata say of the data and of the start.
+    /// What the weights' metadata say of the data.
     pub description: String,
 }
 
@@ -459,6 +459,7 @@ impl Task for Classification<'_> {
         meta.classes = Some(self.config.classes.clone());
         meta.view = Some(serde_json::to_value(self.config.view).map_err(|error| wrong(error.to_string()))?);
         meta.training_data = Some(self.splits.description.clone());
+        meta.started_from.clone_from(&self.config.started_from);
         meta.license = self.config.license.clone();
         if let Some(Validated { scores, loss, .. }) = val {
             meta.temperature = Some(scores.temperature);

@@ -9,7 +9,7 @@ use crate::data::{Augment, Batch, LoaderOptions, Sample, Source};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::UNet;
-use crate::models::weights::{Loaded, Meta, Weights};
+use crate::models::weights::{Loaded, Meta, Start, Weights};
 use crate::plan::PlanOptions;
 use crate::tensor::Tensor;
 
@@ -59,14 +59,17 @@ pub struct SegmentConfig {
     /// Whether a step computes values again rather than keep them (see [`PlanOptions::recompute`]).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub recompute: bool,
+    /// Their file, and what they had started from themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_from: Option<Start>,
     /// The licence that weights made by the run carry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
 }
 
 /// The keys of a [`SegmentConfig`] that may change when a run is resumed: a longer run's cosine goes
-/// on towards its new end, and the last two change no bit of the parameters.
-pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total", "recompute", "license"];
+/// on towards its new end. The last three change no bit: the digest of the start is what counts.
+pub const FREE: &[&str] = &["epochs", "patience", "schedule.decay.total", "recompute", "started_from", "license"];
 
 /// What a run reads.
 #[derive(Debug, Clone)]
@@ -260,6 +263,7 @@ impl Task for Segmentation<'_> {
         meta.threshold = scores.map(|scores| scores.threshold);
         meta.classes = Some(vec!["lesion".into()]);
         meta.training_data = Some(self.splits.description.clone());
+        meta.started_from.clone_from(&self.config.started_from);
         meta.metrics = scores.map(|scores| BTreeMap::from([("val_mean_iou".to_owned(), scores.mean_iou)]));
         meta.license = self.config.license.clone();
         Ok(meta)

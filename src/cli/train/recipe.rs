@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use crate::error::{Error, Result};
-use crate::models::Weights;
+use crate::models::weights::Start;
 use crate::report::document::Cell;
 use crate::report::{Document, LineChart, Series, line_chart};
 use crate::train::step::Optimizer;
@@ -85,11 +85,9 @@ pub(super) fn steps_per_epoch(samples: usize, batch: usize) -> u64 {
     (samples / batch.max(1)).max(1) as u64
 }
 
-/// A digest of the file that weights came from.
-pub(super) fn digest(weights: &Weights) -> Result<String> {
-    let path = weights.path.clone().ok_or_else(|| Error::parameter("--init", "has no file"))?;
-    let bytes = std::fs::read(&path).map_err(Error::io(&path))?;
-    Ok(blake3::hash(&bytes).to_hex()[..32].to_owned())
+/// What a run started from, in words.
+pub(super) fn started(start: Option<&Start>) -> String {
+    start.map_or_else(|| "a fresh fill".into(), ToString::to_string)
 }
 
 /// A chart of a run's table: file, title, what stands beside it, its columns.

@@ -7,12 +7,12 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::progress::{Progress, highest, how};
-use super::recipe::{Chart, LICENSE, OptimizerArg, ScheduleArg, digest, leave, length, optimizer, schedule};
+use super::recipe::{Chart, LICENSE, OptimizerArg, ScheduleArg, leave, length, optimizer, schedule, started};
 use crate::cli::{Context, SizeArg, sides};
 use crate::data::{Augment, Dataset, Sample, Split};
 use crate::error::Result;
 use crate::models::UNet;
-use crate::models::weights::Weights;
+use crate::models::weights::{Start, Weights};
 use crate::plan::PlanOptions;
 use crate::train::segment::{Event, SegmentConfig, SegmentRun, Splits, Validated};
 use crate::train::step::{Loss, Normalisation, Optimizer};
@@ -141,6 +141,7 @@ fn defaults() -> SegmentConfig {
         seed: 1,
         init: None,
         recompute: false,
+        started_from: None,
         license: None,
     }
 }
@@ -150,6 +151,7 @@ fn defaults() -> SegmentConfig {
 fn config(args: &SegmentArgs, stored: Option<&SegmentConfig>, init: Option<&Weights>) -> Result<SegmentConfig> {
     let base = stored.cloned().unwrap_or_else(defaults);
     let UNet { base: channels, depth, dropout, .. } = base.net;
+    let start = init.map(Start::of).transpose()?;
     Ok(SegmentConfig {
         net: UNet {
             base: args.base.unwrap_or(channels),
@@ -176,8 +178,9 @@ fn config(args: &SegmentArgs, stored: Option<&SegmentConfig>, init: Option<&Weig
         patience: args.patience.unwrap_or(base.patience),
         val_limit: args.val_limit.or(base.val_limit),
         seed: args.seed.unwrap_or(base.seed),
-        init: init.map(digest).transpose()?.or(base.init),
+        init: start.as_ref().and_then(|start| start.blake3.clone()).or(base.init),
         recompute: args.recompute || base.recompute,
+        started_from: start.or(base.started_from),
         license: args.license.clone().or(base.license).or_else(|| Some(LICENSE.into())),
         ..base
     })
@@ -215,6 +218,7 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
         ("Data", splits.description.clone()),
         ("Network", format!("U-Net, base {}, input {}x{}", config.net.base, config.size[0], config.size[1])),
         ("Computed on", gpu.caps().describe()),
+        ("Started from", started(config.started_from.as_ref())),
     ];
     let mut progress = Progress::new(context, config.batch);
     let ended = run.train(args.steps, &context.cancel, &mut |event| {

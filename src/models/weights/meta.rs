@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::Start;
+
 /// The version of the keys that this program writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
 
@@ -26,10 +28,17 @@ pub mod keys {
     pub const CLASSES: &str = "nevus.classes";
     /// What a classifier's logits are divided by before they become probabilities, fitted on val.
     pub const TEMPERATURE: &str = "nevus.temperature";
+    /// JSON: what is then added to a classifier's logits, one a class, fitted on val; without the key zeros.
+    pub const CLASS_BIAS: &str = "nevus.class_bias";
+    /// JSON: what a classifier's probabilities are multiplied by, one a class, before the greatest names the class; without
+    /// the key ones.
+    pub const DECISION_WEIGHTS: &str = "nevus.decision_weights";
     /// What of a photograph a classifier is shown.
     pub const VIEW: &str = "nevus.view";
     /// What it was trained on.
     pub const TRAINING_DATA: &str = "nevus.training_data";
+    /// JSON: the weights that training started from, see [`super::Start`].
+    pub const STARTED_FROM: &str = "nevus.started_from";
     /// JSON: figures reached, by name.
     pub const METRICS: &str = "nevus.metrics";
     /// The licence of the weights.
@@ -62,10 +71,16 @@ pub struct Meta {
     pub classes: Option<Vec<String>>,
     /// What a classifier's logits are divided by before they become probabilities, above 0.
     pub temperature: Option<f64>,
+    /// What is then added to a classifier's logits, one a class.
+    pub class_bias: Option<Vec<f64>>,
+    /// What a classifier's probabilities are multiplied by before the greatest names the class, one a class, above 0.
+    pub decision_weights: Option<Vec<f64>>,
     /// What of a photograph a classifier is shown, as the program that trained it describes it.
     pub view: Option<serde_json::Value>,
     /// What it was trained on.
     pub training_data: Option<String>,
+    /// The weights that training started from; `None` for a fresh fill.
+    pub started_from: Option<Start>,
     /// Figures reached, by name.
     pub metrics: Option<BTreeMap<String, f64>>,
     /// The licence of the weights.
@@ -127,8 +142,14 @@ impl Meta {
             threshold: json(map, keys::THRESHOLD)?,
             classes: json(map, keys::CLASSES)?,
             temperature: json(map, keys::TEMPERATURE)?,
+            class_bias: json(map, keys::CLASS_BIAS)?,
+            decision_weights: json(map, keys::DECISION_WEIGHTS)?,
             view: json(map, keys::VIEW)?,
             training_data: text(keys::TRAINING_DATA),
+            started_from: match json(map, keys::STARTED_FROM)? {
+                None => map.get(keys::TRAINING_DATA).and_then(|text| Start::in_description(text)),
+                start => start,
+            },
             metrics: json(map, keys::METRICS)?,
             license: text(keys::LICENSE),
         };
@@ -147,8 +168,11 @@ impl Meta {
             (keys::THRESHOLD, to_json(self.threshold.as_ref())),
             (keys::CLASSES, to_json(self.classes.as_ref())),
             (keys::TEMPERATURE, to_json(self.temperature.as_ref())),
+            (keys::CLASS_BIAS, to_json(self.class_bias.as_ref())),
+            (keys::DECISION_WEIGHTS, to_json(self.decision_weights.as_ref())),
             (keys::VIEW, to_json(self.view.as_ref())),
             (keys::TRAINING_DATA, self.training_data.clone()),
+            (keys::STARTED_FROM, to_json(self.started_from.as_ref())),
             (keys::METRICS, to_json(self.metrics.as_ref())),
             (keys::LICENSE, self.license.clone()),
         ];
@@ -172,12 +196,34 @@ impl Meta {
         if let Some(temperature) = self.temperature.filter(|t| !(t.is_finite() && *t > 0.0)) {
             return Err(format!("metadata {} is {temperature}, expected above 0", keys::TEMPERATURE));
         }
+        self.check_lengths()?;
+        let finite = |values: &Vec<f64>| values.iter().all(|value| value.is_finite());
+        if let Some(bias) = self.class_bias.as_ref().filter(|bias| !finite(bias)) {
+            return Err(format!("metadata {} is {bias:?}, expected finite numbers", keys::CLASS_BIAS));
+        }
+        let sound = |weights: &Vec<f64>| finite(weights) && weights.iter().all(|weight| *weight > 0.0);
+        if let Some(weights) = self.decision_weights.as_ref().filter(|weights| !sound(weights)) {
+            return Err(format!("metadata {} is {weights:?}, expected above 0", keys::DECISION_WEIGHTS));
+        }
         match self.threshold {
             Some(threshold) if !(0.0..=1.0).contains(&threshold) => {
                 Err(format!("metadata {} is {threshold}, expected 0 to 1", keys::THRESHOLD))
             }
             _ => Ok(()),
         }
+    }
+
+    /// What is one a class must be as many as the classes, where these are known.
+    fn check_lengths(&self) -> Result<(), String> {
+        let lists = [(keys::CLASS_BIAS, &self.class_bias), (keys::DECISION_WEIGHTS, &self.decision_weights)];
+        for (key, values) in lists {
+            if let (Some(values), Some(classes)) = (values, &self.classes)
+                && values.len() != classes.len()
+            {
+                return Err(format!("metadata {key} has {} numbers, expected {}", values.len(), classes.len()));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod partial;
 #[cfg(feature = "pytorch")]
 mod pytorch;
 mod read;
+mod start;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -26,6 +27,7 @@ pub use names::PREFIXES;
 pub use partial::{Loaded, Replaced};
 #[cfg(feature = "pytorch")]
 pub use pytorch::FromPytorch;
+pub use start::Start;
 pub use write::Precision;
 
 /// Named tensors with a file's metadata.

@@ -182,8 +182,11 @@ fn meta_goes_through_the_metadata_and_back() {
     meta.input_size = Some((144, 192));
     meta.normalisation = Some(Normalisation { mean: vec![0.1, 0.7, 0.3], std: vec![0.2, 0.2, 0.123_456_79] });
     meta.threshold = Some(0.45);
-    meta.classes = Some(vec!["lesion".into()]);
+    meta.classes = Some(vec!["lesion".into(), "none".into()]);
     meta.temperature = Some(1.3);
+    meta.class_bias = Some(vec![-0.1, 0.1]);
+    meta.decision_weights = Some(vec![1.0, 2.5]);
+    meta.started_from = Some(Start { file: "a".into(), blake3: Some("0f".into()), from: None });
     meta.view = Some(serde_json::json!({ "kind": "whole" }));
     meta.metrics = Some([("mean_iou".to_owned(), 0.867)].into());
     meta.license = Some("CC-BY-NC-4.0".into());
@@ -193,6 +196,9 @@ fn meta_goes_through_the_metadata_and_back() {
     assert_eq!(weights.metadata[keys::SCHEMA], "1");
     assert_eq!(weights.metadata[keys::INPUT_SIZE], "144x192");
     assert_eq!(weights.metadata[keys::THRESHOLD], "0.45");
+    assert_eq!(weights.metadata[keys::CLASS_BIAS], "[-0.1,0.1]");
+    assert_eq!(weights.metadata[keys::DECISION_WEIGHTS], "[1.0,2.5]");
+    assert_eq!(weights.metadata[keys::STARTED_FROM], r#"{"file":"a","blake3":"0f"}"#);
     assert_eq!(weights.metadata["other"], "stays");
     assert_eq!(weights.meta().unwrap(), meta);
     assert_eq!(Weights::new().meta().unwrap(), Meta::default());
@@ -210,9 +216,15 @@ fn meta_refuses_what_makes_no_sense() {
         (keys::CLASSES, "mel", keys::CLASSES),
         (keys::TEMPERATURE, "0", "expected above 0"),
         (keys::TEMPERATURE, "-1.5", "expected above 0"),
+        (keys::CLASS_BIAS, "[0.5]", "has 1 numbers, expected 2"),
+        (keys::CLASS_BIAS, "[0.5,1e999]", keys::CLASS_BIAS),
+        (keys::DECISION_WEIGHTS, "[1,0]", "expected above 0"),
+        (keys::DECISION_WEIGHTS, "[1,1,1]", "has 3 numbers, expected 2"),
+        (keys::STARTED_FROM, r#"{"blake3":"0f"}"#, keys::STARTED_FROM),
     ];
     for (key, value, expected) in cases {
         let mut weights = Weights::new();
+        weights.metadata.insert(keys::CLASSES.into(), r#"["a","b"]"#.into());
         weights.metadata.insert(key.into(), value.into());
         let message = weights.meta().unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");

@@ -9,11 +9,11 @@ use clap::{Args, ValueEnum};
 use crate::cli::SizeArg;
 use crate::cli::classes::ViewArgs;
 use crate::cli::train::recipe::{
-    LICENSE, MOMENTUM, OptimizerArg, ScheduleArg, digest, length, optimizer, schedule, steps_per_epoch,
+    LICENSE, MOMENTUM, OptimizerArg, ScheduleArg, length, optimizer, schedule, steps_per_epoch,
 };
 use crate::data::{Augment, Labelled, View};
 use crate::error::{Error, Result};
-use crate::models::weights::Weights;
+use crate::models::weights::{Start, Weights};
 use crate::models::{ResNet, ResNetDepth, Stage, StrideIn};
 use crate::train::classify::{ClassLoss, ClassifyConfig, Monitor};
 use crate::train::step::{Normalisation, Optimizer};
@@ -293,7 +293,7 @@ pub(super) fn config(
         (base.net.depth, base.net.stride_in) = (net.depth, net.stride_in);
     }
     let StageRates { frozen, frozen_norms, lr } = base.stages;
-    let started_from = init.map(lineage).transpose()?.flatten();
+    let start = init.map(Start::of).transpose()?;
     Ok(ClassifyConfig {
         net: ResNet {
             depth: depth.unwrap_or(base.net.depth),
@@ -344,8 +344,8 @@ pub(super) fn config(
         patience: args.patience.unwrap_or(base.patience),
         val_limit: args.val_limit.or(base.val_limit),
         seed: args.seed.unwrap_or(base.seed),
-        init: init.map(digest).transpose()?.or(base.init),
-        started_from: started_from.or(base.started_from),
+        init: start.as_ref().and_then(|start| start.blake3.clone()).or(base.init),
+        started_from: start.or(base.started_from),
         skip_unlabelled: args.skip_unlabelled || base.skip_unlabelled,
         recompute: args.recompute || base.recompute,
         license: args.license.clone().or(base.license).or_else(|| Some(LICENSE.into())),
@@ -363,14 +363,6 @@ pub(super) fn fit(args: &ClassifyArgs, config: &mut ClassifyConfig, train: &Labe
     let anew = recipe(args).is_some() || args.epochs.is_some() || args.schedule.is_some();
     let total = anew.then(|| length(samples, config.batch, config.epochs, warmup));
     config.schedule = schedule(config.schedule, args.schedule, args.lr, warmup, total);
-}
-
-/// The file that weights come from, and what they themselves started from.
-fn lineage(weights: &Weights) -> Result<Option<String>> {
-    let Some(name) = weights.path.as_deref().map(file_name) else { return Ok(None) };
-    let known = weights.meta()?.training_data;
-    let origin = known.as_deref().and_then(|data| data.split_once("started from ")).map(|(_, origin)| origin);
-    Ok(Some(origin.map_or(name.clone(), |origin| format!("{name}, itself started from {origin}"))))
 }
 
 /// The last part of a path.

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub(in crate::cli) use self::flags::ClassifyArgs;
 use self::flags::file_name;
 use super::progress::{Progress, highest, how};
-use super::recipe::{Chart, leave, write_files};
+use super::recipe::{Chart, leave, started, write_files};
 use crate::cli::classes::complete_masks;
 use crate::cli::{Context, sides};
 use crate::data::{Classes, Dataset, Split};
@@ -52,6 +52,7 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         ("Network", net),
         ("Shown", config.view.name().to_owned()),
         ("Classes", config.classes.join(", ")),
+        ("Started from", started(config.started_from.as_ref())),
         ("Computed on", gpu.caps().describe()),
     ];
     let mut progress = Progress::new(context, config.batch);
@@ -179,9 +180,8 @@ fn splits(
         val.samples.len(),
         counts(val.counts())
     ));
-    let start = config.started_from.as_ref().map_or_else(String::new, |name| format!("; started from {name}"));
     let description = format!(
-        "{}: {} photographs to train on, {} to choose on{start}",
+        "{}: {} photographs to train on, {} to choose on",
         file_name(&args.data),
         train.samples.len(),
         val.samples.len()
