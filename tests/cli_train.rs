@@ -11,7 +11,7 @@ use std::process::Output;
 
 use nevus::data::phantom::image_id;
 use nevus::models::{Precision, ResNet, ResNetDepth};
-use nevus::train::Init;
+use nevus::train::{Familiarity, Init};
 use nevus::{Graph, Tensor, Weights};
 
 use self::support::{adapter, err, json, nevus, ok, out, phantoms, refused, text, tiny_unet};
@@ -206,6 +206,66 @@ fn a_segmentation_says_what_it_starts_from_and_warns_of_lesions_on_two_sides() {
         json(&measured.stdout)["images"].as_u64().unwrap()
     };
     assert_eq!((images(&[]), images(&["--split-file", &at("sides.csv")])), (15, 2));
+}
+
+#[test]
+fn a_broken_photograph_ends_no_training() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    phantoms(&data, "60", "40x56");
+    // Whole batches of train, so that an epoch meets all of it.
+    let side = |number: u64| format!("{},{}\n", image_id(number), if number < 48 { "train" } else { "val" });
+    let sides: String = std::iter::once("image_id,split\n".to_owned()).chain((0..60).map(side)).collect();
+    fs::write(data.join("split.csv"), sides).unwrap();
+    let broken = [image_id(5), image_id(50)];
+    for id in &broken {
+        fs::write(data.join(format!("images/{id}.jpg")), b"no photograph").unwrap();
+    }
+    let (data, whole, parts) = (text(&data), dir.path().join("whole"), dir.path().join("parts"));
+    for (kind, flags) in [("classify", ["--depth", "18"]), ("segment", ["--base", "4"])] {
+        let train = |out: &Path, more: &[&str]| {
+            let out = text(&out.join(kind));
+            let base =
+                ["train", kind, &data, "--out", &out, "--size", "32x32", "--batch", "8", "--epochs", "1", "--json"];
+            nevus(base.iter().chain(&flags).chain(more))
+        };
+        let done = train(&whole, &[]);
+        ok(&done);
+        let said = json(&done.stdout);
+        assert_eq!((&said["ended"], &said["unreadable"]), (&"finished".into(), &2.into()), "{}", err(&done));
+        for id in &broken {
+            assert!(err(&done).contains(id), "{id}: {}", err(&done));
+        }
+        ok(&train(&parts, &["--steps", "2"]));
+        ok(&train(&parts, &["--resume"]));
+        let last = |run: &Path| fs::read(run.join(kind).join("last.safetensors")).unwrap();
+        assert!(last(&whole) == last(&parts), "{kind}: another sample took the place after a pause");
+    }
+}
+
+#[test]
+fn a_classification_ends_knowing_what_is_unlike_it() {
+    if !adapter() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (data, run) = (dir.path().join("data"), dir.path().join("run"));
+    phantoms(&data, "60", "40x56");
+    let (data, out) = (text(&data), text(&run));
+    let train = ["train", "classify", &data, "--out", &out, "--size", "32x32", "--batch", "8", "--depth", "18"];
+    let train = |more: &[&str]| nevus(train.iter().chain(&["--epochs", "1"]).chain(more));
+    ok(&train(&["--steps", "1"]));
+    let known = |name: &str| Familiarity::of(&Weights::open(run.join(name)).unwrap()).unwrap();
+    assert_eq!(known("last.safetensors"), None, "a run that is paused has nothing to know yet");
+    ok(&train(&["--resume"]));
+    for name in ["last.safetensors", "best.safetensors"] {
+        let known = known(name).unwrap();
+        assert!(known.limit() > 0.0 && known.limit() < 2.0, "{name}: {}", known.limit());
+        assert!(known.distance(&vec![1.0; 512]).unwrap().is_finite());
+    }
 }
 
 #[test]

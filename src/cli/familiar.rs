@@ -65,15 +65,17 @@ pub(super) fn run(args: &FamiliarArgs, context: &Context) -> Result<ExitCode> {
     let options = context.plan_options(&gpu);
     let classifier = Classifier::new(&gpu, &weights)?.planned(options);
     let labelled = data.labelled(classifier.classes())?;
-    let (train, val) = (thinned(labelled.side(Split::Train), args.most.into()), labelled.side(Split::Val));
-    let seen = |labelled, what| rows(args, &gpu, &classifier, labelled, what, context);
-    let train_rows = seen(train, "train")?;
-    let val_rows = seen(val, "val")?;
-    let mut known = Familiarity::fit(&train_rows)?;
-    known.set_limit(&val_rows)?;
+    let mut sides = [labelled.side(Split::Train).thinned(args.most.into()), labelled.side(Split::Val)];
+    let made = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
+    if classifier.options().view.needs_mask() {
+        for side in &mut sides {
+            complete_masks(args.unet.as_ref(), side, made.path(), &gpu, context, &mut |_, error| Err(error))?;
+        }
+    }
+    let (known, train, val) = known(&gpu, &classifier, (&sides[0], &sides[1]), args.batch.into(), context)?;
     known.store(&mut weights)?;
     weights.save(&args.out, Precision::F16)?;
-    let done = Done { out: &args.out, train: train_rows.len(), val: val_rows.len(), limit: known.limit() };
+    let done = Done { out: &args.out, train, val, limit: known.limit() };
     let text = || {
         let Done { out, train, val, limit } = &done;
         format!("{train} photographs of train, {val} of val: limit {limit:.3}, written to {}\n", out.display())
@@ -82,34 +84,27 @@ pub(super) fn run(args: &FamiliarArgs, context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every k-th photograph, so that no more than `most` are left.
-fn thinned(mut labelled: Labelled, most: usize) -> Labelled {
-    let step = labelled.samples.len().div_ceil(most.max(1)).max(1);
-    let kept = |at: &usize| at.is_multiple_of(step);
-    let samples = labelled.samples.drain(..).enumerate().filter(|(at, _)| kept(at)).map(|(_, sample)| sample);
-    labelled.samples = samples.collect();
-    labelled.indices = labelled.indices.into_iter().step_by(step).collect();
-    labelled
-}
-
-fn rows(
-    args: &FamiliarArgs,
+/// What is known of the training photographs by a sample of at most `most`, with a limit from val. Photographs have masks
+/// already where the classifier's view needs them.
+pub(super) fn known(
     gpu: &Gpu,
     classifier: &Classifier,
-    mut labelled: Labelled,
-    what: &'static str,
+    (train, val): (&Labelled, &Labelled),
+    batch: usize,
     context: &Context,
-) -> Result<Vec<Vec<f32>>> {
-    let made = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
-    if classifier.options().view.needs_mask() {
-        complete_masks(args.unet.as_ref(), &mut labelled, made.path(), gpu, context, &mut |_, error| Err(error))?;
-    }
-    let bar = context.progress(what, labelled.samples.len() as u64);
-    let mut progress = |done: usize| {
-        bar.set_position(done as u64);
-        !context.cancelled()
+) -> Result<(Familiarity, usize, usize)> {
+    let rows = |labelled: &Labelled, what: &'static str| {
+        let bar = context.progress(what, labelled.samples.len() as u64);
+        let mut progress = |done: usize| {
+            bar.set_position(done as u64);
+            !context.cancelled()
+        };
+        let found = features(gpu, classifier, labelled, batch, &context.plan_options(gpu), &mut progress);
+        bar.finish_and_clear();
+        found
     };
-    let found = features(gpu, classifier, &labelled, args.batch.into(), &context.plan_options(gpu), &mut progress);
-    bar.finish_and_clear();
-    found
+    let (train, val) = (rows(train, "features of train")?, rows(val, "features of val")?);
+    let mut known = Familiarity::fit(&train)?;
+    known.set_limit(&val)?;
+    Ok((known, train.len(), val.len()))
 }

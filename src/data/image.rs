@@ -105,6 +105,14 @@ pub fn read_bytes(path: impl AsRef<Path>, limits: &DecodeLimits) -> Result<Vec<u
     Ok(bytes)
 }
 
+/// Refuses a file that is missing, no regular file, or may not be read; what it holds is not looked at.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Image`].
+pub fn can_open(path: impl AsRef<Path>) -> Result<()> {
+    open(path.as_ref()).map(|_| ())
+}
+
 fn open(path: &Path) -> Result<(File, u64)> {
     // Asked before opening: opening a pipe would wait for its writer.
     let about = std::fs::metadata(path).map_err(Error::io(path))?;

@@ -39,5 +39,5 @@ mod view;
 pub use self::augment::Augment;
 pub use self::dataset::{Classes, Dataset, Labelled, Sample, Split};
 pub use self::image::{DecodeLimits, photo_size, read_mask, read_photo};
-pub use self::loader::{Batch, Loader, LoaderOptions, Source, Unreadable};
+pub use self::loader::{Batch, Loader, LoaderOptions, OnUnreadable, Source, Unreadable};
 pub use self::view::{GROUND, View};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::data::augment::Picture;
 use crate::data::image::{GrayImage, RgbImage};
-use crate::data::{Classes, Labelled, LoaderOptions, Source, Unreadable, View};
+use crate::data::{Classes, Labelled, LoaderOptions, OnUnreadable, Source, Unreadable, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
@@ -197,7 +197,7 @@ impl Classifier {
         batch: usize,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<ClassificationMeter> {
-        self.measured(labelled, view, ways, batch, false, progress).map(|(meter, _)| meter)
+        self.measured(labelled, view, ways, batch, OnUnreadable::Refuse, progress).map(|(meter, _)| meter)
     }
 
     /// As [`Classifier::measure`], but a photograph or mask that cannot be read is left out, and named beside the
@@ -213,7 +213,7 @@ impl Classifier {
         batch: usize,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<(ClassificationMeter, Vec<Unreadable>)> {
-        self.measured(labelled, view, ways, batch, true, progress)
+        self.measured(labelled, view, ways, batch, OnUnreadable::Skip, progress)
     }
 
     fn measured(
@@ -222,13 +222,13 @@ impl Classifier {
         view: View,
         ways: Ways,
         batch: usize,
-        skip_unreadable: bool,
+        on_unreadable: OnUnreadable,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<(ClassificationMeter, Vec<Unreadable>)> {
         let [height, width] = self.options.size;
         let batch = batch.min(labelled.samples.len()).max(1);
         let options = LoaderOptions::evaluation(height, width, batch);
-        let options = LoaderOptions { need_masks: false, cache_bytes: 0, skip_unreadable, view, ..options };
+        let options = LoaderOptions { need_masks: false, cache_bytes: 0, on_unreadable, view, ..options };
         let source = Source::labelled(unmasked(labelled, view), options)?;
         let mut meter = ClassificationMeter::new(self.options.classes.clone());
         let mut unreadable = Vec::new();

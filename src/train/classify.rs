@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Augment, Batch, Labelled, LoaderOptions, Source, View};
+use crate::data::{Augment, Batch, Labelled, LoaderOptions, OnUnreadable, Source, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, ParamInfo};
@@ -20,6 +20,7 @@ use crate::tensor::Tensor;
 
 use super::classifier::{ClassifierOptions, unmasked};
 use super::find_lr::{self, LrFound, LrPoint, LrRange};
+use super::lost::Lost;
 use super::mixup;
 use super::session::{Engine, Place, Session, Settings, Task, refuse_lost_start, thinned};
 use super::step::{Normalisation, Optimizer, Step, StepGraph, ema_slab};
@@ -191,6 +192,7 @@ struct Classification<'a> {
     splits: &'a ClassifySplits,
     weights: Vec<f32>,
     averaged: Classifier,
+    lost: Lost,
 }
 
 impl ClassifyConfig {
@@ -293,6 +295,7 @@ impl ClassifyConfig {
             augment: self.augment.clone(),
             ahead: 4,
             need_masks: false,
+            on_unreadable: OnUnreadable::Replace,
             balanced: self.balanced,
             view: self.view,
             ..LoaderOptions::training(height, width, self.batch, self.seed)
@@ -370,7 +373,7 @@ impl<'a> ClassifyRun<'a> {
         let view = engine.params.view(&ema_slab())?;
         let averaged = Classifier::with_params(gpu, options, view).planned(planning.clone());
         let weights = splits.train.class_weights(config.class_weights)?;
-        let task = Classification { config, splits, weights, averaged };
+        let task = Classification { config, splits, weights, averaged, lost: Lost::default() };
         let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
         let mut loaded = None;
         let session = Session::open(gpu, place, engine, task, |engine| {
@@ -396,6 +399,13 @@ impl<'a> ClassifyRun<'a> {
     pub fn train(&mut self, steps: Option<u64>, cancel: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Ended> {
         self.session.train(steps, cancel, tell)
     }
+
+    /// How many photographs could not be read so far, each once: those of train were replaced by others, those of val left
+    /// out. A warning has named each.
+    #[must_use]
+    pub fn unreadable(&self) -> usize {
+        self.session.unreadable()
+    }
 }
 
 impl Task for Classification<'_> {
@@ -412,18 +422,18 @@ impl Task for Classification<'_> {
 
     fn measure(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<Validated> {
         let val = &self.splits.val;
-        let every = thinned(val.samples.len(), self.config.val_limit);
-        let val = Labelled {
-            classes: val.classes.clone(),
-            samples: val.samples.iter().step_by(every).cloned().collect(),
-            indices: val.indices.iter().step_by(every).copied().collect(),
-        };
+        let val = val.thinned(self.config.val_limit.unwrap_or(usize::MAX));
         let batch = self.config.batch.min(32);
-        let meter = self.averaged.measure(&val, self.config.view, Ways::One, batch, progress)?;
+        let (meter, lost) = self.averaged.measure_readable(&val, self.config.view, Ways::One, batch, progress)?;
+        self.lost.note(&lost);
         let scores = meter.scores(meter.fit_temperature()?, None)?;
         let aucs: Vec<f64> = scores.classes.iter().filter_map(|class| class.auc).collect();
         let mean_auc = (!aucs.is_empty()).then(|| aucs.iter().sum::<f64>() / aucs.len() as f64);
         Ok(Validated { loss: meter.nll(1.0), scores, mean_auc })
+    }
+
+    fn lost(&self) -> &Lost {
+        &self.lost
     }
 
     fn watched(&self, val: &Validated) -> f64 {

@@ -6,7 +6,7 @@
 //! told photographs with swapped colours or a quarter of the light from others far more often than distances to class
 //! means, with or without the principal directions taken out.
 
-use crate::data::{Labelled, LoaderOptions, Source};
+use crate::data::{Labelled, LoaderOptions, OnUnreadable, Source, Unreadable};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::Weights;
@@ -26,11 +26,11 @@ const NEIGHBOUR: usize = 5;
 /// The most images of a sample: 2 MB in 16 bits with the 2048 features of a ResNet-50.
 pub const MOST: usize = 500;
 
-/// The features of photographs, as `classifier` sees them by its own view, row by row in their order. `progress` is told
-/// the images done; where it says `false` the work ends.
+/// The features of photographs, as `classifier` sees them by its own view, row by row in their order, without those that
+/// cannot be read, each of which a warning names. `progress` is told the images done; where it says `false` the work ends.
 ///
 /// # Errors
-/// As [`Classifier::measure`].
+/// As [`Classifier::measure_readable`].
 pub fn features(
     gpu: &Gpu,
     classifier: &Classifier,
@@ -43,7 +43,8 @@ pub fn features(
     let ([height, width], view) = (known.size, known.view);
     let batch = batch.min(labelled.samples.len()).max(1);
     let loading = LoaderOptions::evaluation(height, width, batch);
-    let loading = LoaderOptions { need_masks: false, cache_bytes: 0, view, ..loading };
+    let loading =
+        LoaderOptions { need_masks: false, cache_bytes: 0, on_unreadable: OnUnreadable::Skip, view, ..loading };
     let source = Source::labelled(unmasked(labelled, view), loading)?;
     let mut plans: Vec<(usize, Plan)> = Vec::new();
     let mut rows = vec![Vec::new(); labelled.samples.len()];
@@ -51,6 +52,13 @@ pub fn features(
     for loaded in source.epoch(0, 0)? {
         let loaded = loaded?;
         let n = loaded.indices.len();
+        for Unreadable { id, reason, .. } in &loaded.unreadable {
+            tracing::warn!("{id} is left out, for it cannot be read: {reason}");
+        }
+        done += n + loaded.unreadable.len();
+        if n == 0 {
+            continue;
+        }
         if !plans.iter().any(|(size, _)| *size == n) {
             let (graph, outputs) = known.outputs(n)?;
             plans.push((n, Plan::new(gpu, &graph, &[outputs.features], options)?));
@@ -62,11 +70,11 @@ pub fn features(
         for (&index, row) in loaded.indices.iter().zip(outputs[0].data().chunks(width)) {
             rows[index] = row.to_vec();
         }
-        done += n;
         if !progress(done) {
             return Err(Error::Cancelled);
         }
     }
+    rows.retain(|row| !row.is_empty());
     Ok(rows)
 }
 

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod familiar;
 pub mod find_lr;
 pub mod init;
+mod lost;
 pub mod metrics;
 mod mixup;
 pub mod predict;

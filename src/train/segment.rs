@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Augment, Batch, LoaderOptions, Sample, Source};
+use crate::data::{Augment, Batch, LoaderOptions, OnUnreadable, Sample, Source};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::UNet;
@@ -13,6 +13,7 @@ use crate::models::weights::{Loaded, Meta, Start, Weights};
 use crate::plan::PlanOptions;
 use crate::tensor::Tensor;
 
+use super::lost::Lost;
 use super::session::{Engine, Place, Session, Settings, Task, refuse_lost_start, thinned};
 use super::step::{Loss, Normalisation, Optimizer, StepOptions, ema_slab};
 use super::validate::validate;
@@ -123,6 +124,7 @@ struct Segmentation<'a> {
     config: &'a SegmentConfig,
     splits: &'a Splits,
     averaged: Segmenter,
+    lost: Lost,
 }
 
 impl<'a> SegmentRun<'a> {
@@ -162,6 +164,7 @@ impl<'a> SegmentRun<'a> {
         let mut loading = LoaderOptions::training(height, width, config.batch, config.seed);
         loading.augment = config.augment.clone();
         loading.ahead = 4;
+        loading.on_unreadable = OnUnreadable::Replace;
         let source = Source::new(splits.train.clone(), loading)?;
         let settings = Settings {
             batch: config.batch,
@@ -177,7 +180,7 @@ impl<'a> SegmentRun<'a> {
         let SegmentConfig { net, normalisation, size, .. } = *config;
         let view = engine.params.view(&ema_slab())?;
         let averaged = Segmenter::with_params(gpu, net, normalisation, size, view, 0.5).planned(planning.clone());
-        let task = Segmentation { config, splits, averaged };
+        let task = Segmentation { config, splits, averaged, lost: Lost::default() };
         let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
         let mut loaded = None;
         let session = Session::open(gpu, place, engine, task, |engine| {
@@ -204,6 +207,13 @@ impl<'a> SegmentRun<'a> {
     /// [`Error::NotFinite`] where loss or gradient is not finite; errors of files and of the device.
     pub fn train(&mut self, steps: Option<u64>, cancel: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Ended> {
         self.session.train(steps, cancel, tell)
+    }
+
+    /// How many photographs could not be read so far, each once: those of train were replaced by others, those of val left
+    /// out. A warning has named each.
+    #[must_use]
+    pub fn unreadable(&self) -> usize {
+        self.session.unreadable()
     }
 }
 
@@ -241,8 +251,13 @@ impl Task for Segmentation<'_> {
     fn measure(&self, progress: &mut dyn FnMut(usize) -> bool) -> Result<Validated> {
         let every = thinned(self.splits.val.len(), self.config.val_limit);
         let val: Vec<Sample> = self.splits.val.iter().step_by(every).cloned().collect();
-        let meter = validate(&self.averaged, &val, 8, progress)?;
+        let (meter, lost) = validate(&self.averaged, &val, 8, progress)?;
+        self.lost.note(&lost);
         Ok(Validated { best: meter.best()?, iou_at_half: meter.scores(0.5)?.mean_iou })
+    }
+
+    fn lost(&self) -> &Lost {
+        &self.lost
     }
 
     fn watched(&self, val: &Validated) -> f64 {

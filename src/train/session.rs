@@ -16,6 +16,7 @@ use crate::plan::{Memory, Params, Pending, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
 use super::diagnose::first_non_finite;
+use super::lost::Lost;
 use super::run_dir::config_hash;
 use super::step::{Optimizer, StepGraph, ema_slab};
 use super::{Checkpoint, EarlyStopping, Goal, MetricsTable, RunDir, Schedule, State};
@@ -110,6 +111,9 @@ pub(super) trait Task {
 
     /// What weights say of themselves; those that were not measured without figures.
     fn meta(&self, val: Option<&Self::Val>) -> Result<Meta>;
+
+    /// What could not be measured so far.
+    fn lost(&self) -> &Lost;
 }
 
 /// The part of a run's configuration that its loop needs.
@@ -215,6 +219,7 @@ impl Engine {
         planning: &PlanOptions,
     ) -> Result<Self> {
         settings.schedule.check()?;
+        source.refuse_missing()?;
         let plan = Plan::new(gpu, &step.graph, &[step.loss, step.control], planning)?;
         if source.batches() == 0 {
             let (batch, all) = (settings.batch, source.samples().len());
@@ -456,6 +461,12 @@ impl<'a, T: Task> Session<'a, T> {
         tell(Event::Epoch { epoch, loss, val: &val, improved: progress.improved });
         self.save()?;
         Ok(true)
+    }
+
+    /// How many photographs could not be read since the session began: those of train are replaced by others, those of
+    /// val left out.
+    pub(super) fn unreadable(&self) -> usize {
+        self.engine.source.unreadable().len() + self.task.lost().count()
     }
 
     fn weights(&self, slab: &Slab, val: Option<&T::Val>) -> Result<Weights> {

@@ -15,7 +15,7 @@ use crate::cli::{Context, model};
 use crate::data::measure::tidy;
 use crate::data::resize::resize_maps;
 use crate::data::save::write_png;
-use crate::data::{Dataset, DecodeLimits, LoaderOptions, Sample, Source, read_mask, read_photo};
+use crate::data::{Dataset, DecodeLimits, LoaderOptions, OnUnreadable, Sample, Source, read_mask, read_photo};
 use crate::error::{Error, Result};
 use crate::models::Weights;
 use crate::report::overlay::{FOUND, REFERENCE};
@@ -172,7 +172,7 @@ fn measure(
     // Masks are read here, at their own size.
     let photos = samples.iter().map(|sample| Sample { mask: None, ..sample.clone() }).collect();
     let options = LoaderOptions::evaluation(height, width, batch.min(samples.len()));
-    let options = LoaderOptions { need_masks: false, cache_bytes: 0, skip_unreadable: true, ..options };
+    let options = LoaderOptions { need_masks: false, cache_bytes: 0, on_unreadable: OnUnreadable::Skip, ..options };
     let bar = context.progress("photographs", samples.len() as u64);
     for batch in Source::new(photos, options)?.epoch(0, 0)? {
         let batch = batch?;

@@ -19,6 +19,15 @@ pub(super) fn how(ended: Ended) -> &'static str {
     }
 }
 
+/// How many photographs could not be read, in words; nothing for none.
+pub(super) fn not_read(unreadable: usize) -> String {
+    match unreadable {
+        0 => String::new(),
+        1 => "; 1 photograph could not be read, see the warning".into(),
+        many => format!("; {many} photographs could not be read, see the warnings"),
+    }
+}
+
 /// The highest figure that a run's table has in a column, after its epoch; `None` before the first epoch's end.
 pub(super) fn highest(run: &Path, column: &str) -> Result<Option<(u64, f64)>> {
     let (columns, rows) = MetricsTable::read(run.join("metrics.csv"))?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::progress::{Progress, highest, how};
+use super::progress::{Progress, highest, how, not_read};
 use super::recipe::{Chart, LICENSE, OptimizerArg, ScheduleArg, leave, length, optimizer, schedule, started};
 use crate::cli::{Context, SizeArg, sides};
 use crate::data::{Augment, Dataset, Sample, Split};
@@ -197,6 +197,8 @@ fn timed(args: &SegmentArgs, config: &SegmentConfig, samples: usize) -> Schedule
 #[derive(Serialize)]
 struct Summary {
     ended: String,
+    /// Photographs that could not be read: those of train were replaced by others, those of val left out.
+    unreadable: usize,
     run: PathBuf,
     best_val_iou: Option<f64>,
     best_epoch: Option<u64>,
@@ -238,13 +240,14 @@ pub(super) fn run(args: &SegmentArgs, context: &Context) -> Result<ExitCode> {
     let best = highest(&args.out, "val_iou")?;
     let result = Summary {
         ended: format!("{ended:?}").to_lowercase(),
+        unreadable: run.unreadable(),
         run: args.out.clone(),
         best_val_iou: best.map(|best| best.1),
         best_epoch: best.map(|best| best.0),
     };
     let text = || {
         let best = best.map_or_else(String::new, |(epoch, iou)| format!("; best val IoU {iou:.4} in epoch {epoch}"));
-        format!("{}: {}{best}\n", how(ended), args.out.display())
+        format!("{}: {}{best}{}\n", how(ended), args.out.display(), not_read(result.unreadable))
     };
     context.print(text, &result)?;
     Ok(ExitCode::SUCCESS)

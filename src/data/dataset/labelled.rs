@@ -121,6 +121,15 @@ impl Labelled {
         Self { classes: self.classes.clone(), samples, indices }
     }
 
+    /// Every k-th photograph, the first being among them, k as small as leaves no more than `most`.
+    #[must_use]
+    pub fn thinned(&self, most: usize) -> Self {
+        let step = self.samples.len().div_ceil(most.max(1)).max(1);
+        let samples = self.samples.iter().step_by(step).cloned().collect();
+        let indices = self.indices.iter().step_by(step).copied().collect();
+        Self { classes: self.classes.clone(), samples, indices }
+    }
+
     /// How many photographs each class has.
     #[must_use]
     pub fn counts(&self) -> Vec<usize> {

@@ -1,20 +1,21 @@
 //! Batches of augmented photographs and masks, made ahead on background threads, in an order and with contents that
-//! depend on the seed and the epoch alone.
+//! depend on the seed, the epoch and what the files hold alone.
 
 mod cache;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use self::cache::Cache;
 use super::augment::{Augment, Picture};
 use super::dataset::{Labelled, Sample};
-use super::image::{DecodeLimits, read_mask, read_photo};
+use super::image::{DecodeLimits, can_open, read_mask, read_photo};
 use super::rng::Rng;
 use super::view::View;
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// The samples' classes; none where the source was made without.
     pub classes: Vec<usize>,
-    /// The samples that belong here and are not among the others, only with [`LoaderOptions::skip_unreadable`].
+    /// The samples that belong here and are not among the others, only with [`OnUnreadable::Skip`].
     pub unreadable: Vec<Unreadable>,
 }
 
@@ -47,6 +48,24 @@ pub struct Unreadable {
     /// Why, with the name of the file.
     pub reason: String,
 }
+
+/// What becomes of a sample whose photograph or mask cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnreadable {
+    /// It ends the epoch.
+    #[default]
+    Refuse,
+    /// Its batch does without it, and names it.
+    Skip,
+    /// The next sample in the epoch's order that can be decoded takes its place, augmented in another way than in its own.
+    /// So batches stay as large as they are, and the same whenever they are made. [`Source::unreadable`] names the sample,
+    /// and a warning says so once. A file that cannot be opened at all still ends the epoch: it may be back later, and
+    /// batches would then be others.
+    Replace,
+}
+
+/// How many samples on end may be replaced by the one after them.
+const REPLACEMENTS: usize = 32;
 
 /// How a [`Source`] makes batches.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,8 +84,8 @@ pub struct LoaderOptions {
     pub drop_last: bool,
     /// Whether a sample without a mask is refused; else its mask is empty.
     pub need_masks: bool,
-    /// Whether batches do without samples that cannot be read, and name them; else they are errors.
-    pub skip_unreadable: bool,
+    /// What becomes of a sample that cannot be read.
+    pub on_unreadable: OnUnreadable,
     /// Whether every class is drawn as often as any other, and samples of small ones several times an epoch; the epoch
     /// stays as long as it is. Needs classes and [`LoaderOptions::shuffle`].
     pub balanced: bool,
@@ -96,7 +115,7 @@ impl LoaderOptions {
             shuffle: true,
             drop_last: true,
             need_masks: true,
-            skip_unreadable: false,
+            on_unreadable: OnUnreadable::Refuse,
             balanced: false,
             view: View::Whole,
             augment: Augment::default(),
@@ -138,6 +157,8 @@ struct Shared {
     classes: Vec<usize>,
     options: LoaderOptions,
     cache: Cache,
+    /// The samples that were replaced so far, by their places, each with the reason.
+    replaced: Mutex<BTreeMap<usize, String>>,
 }
 
 impl Source {
@@ -170,13 +191,31 @@ impl Source {
             return Err(Error::data(&sample.image, format!("sample {} has no mask", sample.id)));
         }
         let cache = Cache::new(samples.len(), options.cache_bytes);
-        Ok(Self(Arc::new(Shared { samples, classes, options, cache })))
+        Ok(Self(Arc::new(Shared { samples, classes, options, cache, replaced: Mutex::default() })))
     }
 
     /// The samples, in the order that a batch's indices count in.
     #[must_use]
     pub fn samples(&self) -> &[Sample] {
         &self.0.samples
+    }
+
+    /// The samples that were replaced so far because they cannot be read, in the order of the list; only with
+    /// [`OnUnreadable::Replace`].
+    #[must_use]
+    pub fn unreadable(&self) -> Vec<Unreadable> {
+        let replaced = self.0.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = |(&index, reason): (&usize, &String)| self.0.lost(index, reason.clone());
+        replaced.iter().map(named).collect()
+    }
+
+    /// Refuses samples whose photograph or mask cannot be opened, before anything is made of them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Image`] for the first of them.
+    pub fn refuse_missing(&self) -> Result<()> {
+        let files = self.0.samples.iter().flat_map(|sample| [Some(&sample.image), sample.mask.as_ref()]);
+        files.flatten().try_for_each(can_open)
     }
 
     /// The options it was made with.
@@ -347,7 +386,7 @@ fn produce(
     for number in batches {
         let start = number * shared.options.batch;
         let end = (start + shared.options.batch).min(order.len());
-        match shared.batch(&order[start..end], epoch, stop) {
+        match shared.batch(order, start..end, epoch, stop) {
             Some(made) => {
                 let failed = made.is_err();
                 if sender.send(made).is_err() || failed {
@@ -361,29 +400,44 @@ fn produce(
 
 impl Shared {
     /// One batch; `None` when asked to stop.
-    fn batch(&self, drawn: &[(usize, u32)], epoch: u64, stop: &AtomicBool) -> Option<Result<Batch>> {
+    fn batch(
+        &self,
+        order: &[(usize, u32)],
+        drawn: Range<usize>,
+        epoch: u64,
+        stop: &AtomicBool,
+    ) -> Option<Result<Batch>> {
         let (height, width) = (self.options.height, self.options.width);
         let area = height * width;
         let mut images = Tensor::zeros([drawn.len(), 3, height, width]);
         let mut masks = Tensor::zeros([drawn.len(), 1, height, width]);
         let (mut indices, mut unreadable) = (Vec::with_capacity(drawn.len()), Vec::new());
-        for &(index, before) in drawn {
+        for place in drawn {
             if stop.load(Ordering::Relaxed) {
                 return None;
             }
-            let id = &self.samples[index].id;
-            let id = if before == 0 { id.clone() } else { format!("{id}#{before}") };
-            let key = (self.options.seed, epoch, id.as_str());
             let at = indices.len();
             let image = &mut images.data_mut()[at * 3 * area..(at + 1) * 3 * area];
             let mask = &mut masks.data_mut()[at * area..(at + 1) * area];
-            let made = self.picture(index);
-            let made = made.and_then(|picture| self.options.augment.apply(&picture, (height, width), key, image, mask));
+            let (index, before) = order[place];
+            let made = match self.options.on_unreadable {
+                OnUnreadable::Replace => self.readable(order, place),
+                OnUnreadable::Refuse | OnUnreadable::Skip => self.picture(index).map(|picture| (index, picture)),
+            };
+            let made = made.and_then(|(taken, picture)| {
+                let id = &self.samples[taken].id;
+                let id = match (taken == index, before) {
+                    (true, 0) => id.clone(),
+                    (true, _) => format!("{id}#{before}"),
+                    (false, _) => format!("{id} in place {place}"),
+                };
+                let key = (self.options.seed, epoch, id.as_str());
+                self.options.augment.apply(&picture, (height, width), key, image, mask).map(|()| taken)
+            });
             match made {
-                Ok(()) => indices.push(index),
-                Err(error) if self.options.skip_unreadable => {
-                    let id = self.samples[index].id.clone();
-                    unreadable.push(Unreadable { index, id, reason: error.to_string() });
+                Ok(taken) => indices.push(taken),
+                Err(error) if self.options.on_unreadable == OnUnreadable::Skip => {
+                    unreadable.push(self.lost(index, error.to_string()));
                 }
                 Err(error) => return Some(Err(error)),
             }
@@ -395,6 +449,31 @@ impl Shared {
             (Err(error), _) | (_, Err(error)) => return Some(Err(error)),
         };
         Some(Ok(Batch { images, masks, ids, indices, classes, unreadable }))
+    }
+
+    fn lost(&self, index: usize, reason: String) -> Unreadable {
+        Unreadable { index, id: self.samples[index].id.clone(), reason }
+    }
+
+    /// The sample at a place of the order, or the first after it that can be decoded, the order's beginning following its
+    /// end.
+    fn readable(&self, order: &[(usize, u32)], place: usize) -> Result<(usize, Arc<Picture>)> {
+        let mut reason = String::new();
+        for &(index, _) in order[place..].iter().chain(&order[..place]).take(REPLACEMENTS) {
+            match self.picture(index) {
+                Err(error @ Error::Image { .. }) => {
+                    reason = error.to_string();
+                    let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+                    if replaced.insert(index, reason.clone()).is_none() {
+                        let id = &self.samples[index].id;
+                        tracing::warn!("{id} is replaced by other samples, for it cannot be read: {reason}");
+                    }
+                }
+                made => return made.map(|picture| (index, picture)),
+            }
+        }
+        let count = REPLACEMENTS.min(order.len());
+        Err(Error::parameter("loader", format!("{count} samples on end cannot be read, the last for this: {reason}")))
     }
 
     fn picture(&self, index: usize) -> Result<Arc<Picture>> {

@@ -143,7 +143,7 @@ fn a_broken_file_ends_the_epoch_with_its_name() {
 fn broken_files_are_left_out_where_that_is_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let samples = made(dir.path());
-    let options = LoaderOptions { skip_unreadable: true, ..LoaderOptions::evaluation(16, 24, 4) };
+    let options = LoaderOptions { on_unreadable: OnUnreadable::Skip, ..LoaderOptions::evaluation(16, 24, 4) };
     let batches = || -> Vec<Batch> {
         let source = Source::new(samples.clone(), options.clone()).unwrap();
         source.epoch(0, 0).unwrap().collect::<Result<_>>().unwrap()
@@ -165,6 +165,58 @@ fn broken_files_are_left_out_where_that_is_asked_for() {
     assert!(left[0].unreadable[1].reason.contains("_segmentation"), "{:?}", left[0].unreadable);
     assert!(left[1].indices.is_empty() && left[1].images.is_empty() && left[1].unreadable.len() == 4);
     assert_eq!(left[2..], whole[2..]);
+}
+
+#[test]
+fn broken_files_are_replaced_alike_whoever_makes_the_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = made(dir.path());
+    let options = LoaderOptions {
+        on_unreadable: OnUnreadable::Replace,
+        augment: Augment::default(),
+        ..LoaderOptions::training(16, 24, 3, 7)
+    };
+    let source = |more: LoaderOptions| Source::new(samples.clone(), more).unwrap();
+    let whole = all(&source(options.clone()), 4, 0);
+    let order = source(options.clone()).order(4);
+    // One photograph in the second batch, and the mask of the one after it; the last of the order, which is left out.
+    let (first, second, last) = (order[4], order[5], order[10]);
+    std::fs::write(&samples[first].image, b"no photograph").unwrap();
+    std::fs::write(samples[second].mask.as_ref().unwrap(), b"").unwrap();
+    let replaced = source(options.clone());
+    let batches = all(&replaced, 4, 0);
+    assert_eq!((batches.len(), &batches[0], &batches[2]), (3, &whole[0], &whole[2]));
+    assert_eq!(batches[1].indices, [order[3], order[6], order[6]]);
+    let plane = 3 * 16 * 24;
+    let images: Vec<&[f32]> = batches[1].images.data().chunks(plane).collect();
+    assert_eq!(images[0], &whole[1].images.data()[..plane]);
+    let own = &whole[2].images.data()[..plane];
+    assert!(images[1] != images[2] && images[1] != own && images[2] != own, "each is augmented in its own way");
+    let mut lost: Vec<usize> = replaced.unreadable().iter().map(|lost| lost.index).collect();
+    lost.sort_unstable();
+    assert_eq!(lost, [first.min(second), first.max(second)]);
+    assert!(replaced.unreadable().iter().all(|lost| lost.reason.contains(&samples[lost.index].id)));
+    for (threads, cache_bytes, start) in [(1, 0, 1), (3, 1 << 20, 0), (2, 5000, 2)] {
+        let other = source(LoaderOptions { threads, cache_bytes, ..options.clone() });
+        assert_eq!(all(&other, 4, start), batches[start..], "{threads} threads from {start}");
+    }
+    // At the order's end its beginning follows.
+    std::fs::write(&samples[last].image, b"").unwrap();
+    let uncut = source(LoaderOptions { drop_last: false, ..options.clone() });
+    assert_eq!(all(&uncut, 4, 3)[0].indices, [order[9], order[0]]);
+
+    // A file that is gone is no photograph that cannot be decoded.
+    std::fs::remove_file(&samples[order[0]].image).unwrap();
+    let gone = source(options.clone());
+    let error = gone.refuse_missing().unwrap_err();
+    assert!(matches!(error, Error::Io { .. }) && error.to_string().contains(&samples[order[0]].id), "{error}");
+    assert!(gone.epoch(4, 0).unwrap().next().unwrap().is_err());
+    for sample in &samples {
+        std::fs::write(&sample.image, b"no photograph").unwrap();
+    }
+    assert!(gone.refuse_missing().is_ok());
+    let message = gone.epoch(4, 0).unwrap().next().unwrap().unwrap_err().to_string();
+    assert!(message.contains("11 samples on end cannot be read"), "{message}");
 }
 
 #[test]

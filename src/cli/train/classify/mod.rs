@@ -2,30 +2,40 @@
 
 mod flags;
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 pub(in crate::cli) use self::flags::ClassifyArgs;
 use self::flags::file_name;
-use super::progress::{Progress, highest, how};
+use super::progress::{Progress, highest, how, not_read};
 use super::recipe::{Chart, leave, started, write_files};
 use crate::cli::classes::complete_masks;
-use crate::cli::{Context, sides};
+use crate::cli::familiar::known;
+use crate::cli::{Context, model, sides};
 use crate::data::{Classes, Dataset, Split};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::models::weights::Weights;
+use crate::models::weights::{Precision, Weights};
 use crate::plan::PlanOptions;
 use crate::report::{LineChart, Series, line_chart};
 use crate::train::RunDir;
-use crate::train::classify::{ClassifyConfig, ClassifyRun, ClassifySplits, Event, Validated};
+use crate::train::checkpoint::{BEST, LAST};
+use crate::train::classify::{ClassifyConfig, ClassifyRun, ClassifySplits, Ended, Event, Validated};
+use crate::train::familiar::MOST;
 use crate::train::find_lr::{LrPoint, LrRange};
+
+/// Photographs at once when features are taken.
+const FEATURES_BATCH: usize = 16;
 
 #[derive(Serialize)]
 struct Summary {
     ended: String,
+    /// Photographs that could not be read: those of train were replaced by others, those of val or without an outline left
+    /// out.
+    unreadable: usize,
     run: PathBuf,
     best_val_balanced_accuracy: Option<f64>,
     best_epoch: Option<u64>,
@@ -36,7 +46,7 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     let init = args.init.as_ref().map(Weights::open).transpose()?;
     let mut config = flags::config(args, stored.as_ref(), init.as_ref())?;
     let gpu = context.open_gpu()?;
-    let splits = splits(args, &config, stored.is_some(), &gpu, context)?;
+    let (splits, without_outline) = splits(args, &config, stored.is_some(), &gpu, context)?;
     flags::fit(args, &mut config, &splits.train);
     let planning = PlanOptions { budget: crate::cli::context::free_memory(&gpu), ..context.plan_options(&gpu) };
     if args.find_lr {
@@ -75,9 +85,16 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     progress.end();
     gpu.save_pipelines();
     let ended = ended?;
+    let unreadable = run.unreadable() + without_outline;
+    // The device's memory is for what comes now.
+    drop(run);
+    if ended != Ended::Paused {
+        add_familiarity(&args.out, &splits, config.val_limit, &gpu, context);
+    }
     let best = highest(&args.out, "val_balanced_accuracy")?;
     let result = Summary {
         ended: format!("{ended:?}").to_lowercase(),
+        unreadable,
         run: args.out.clone(),
         best_val_balanced_accuracy: best.map(|best| best.1),
         best_epoch: best.map(|best| best.0),
@@ -86,10 +103,31 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         let best = best.map_or_else(String::new, |(epoch, value)| {
             format!("; highest balanced accuracy on val {value:.4} in epoch {epoch}")
         });
-        format!("{}: {}{best}\n", how(ended), args.out.display())
+        format!("{}: {}{best}{}\n", how(ended), args.out.display(), not_read(unreadable))
     };
     context.print(text, &result)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts a sample of training's features into the weights of a run that is over, so that they know what is unlike it. That
+/// this fails ends no training.
+fn add_familiarity(run: &Path, splits: &ClassifySplits, val_limit: Option<usize>, gpu: &Gpu, context: &Context) {
+    let sides = [splits.train.thinned(MOST), splits.val.thinned(val_limit.unwrap_or(usize::MAX))];
+    let add = |path: &Path| -> Result<()> {
+        let mut weights = Weights::open(path)?;
+        let classifier = model::classifier(gpu, &weights, context)?;
+        let known = known(gpu, &classifier, (&sides[0], &sides[1]), FEATURES_BATCH, context)?.0;
+        known.store(&mut weights)?;
+        weights.save(path, Precision::F32)
+    };
+    for path in [BEST, LAST].map(|name| run.join(name)).iter().filter(|path| path.is_file()) {
+        if let Err(error) = add(path) {
+            let file = path.display();
+            context.say(format!(
+                "{file} does not know what is unlike its training: {error} (hint: nevus weights familiar)"
+            ));
+        }
+    }
 }
 
 fn find_lr(
@@ -142,13 +180,15 @@ fn find_lr(
     Ok(ExitCode::SUCCESS)
 }
 
+/// The sides to learn from and to choose on, and how many photographs are on neither because they cannot be decoded to be
+/// outlined.
 fn splits(
     args: &ClassifyArgs,
     config: &ClassifyConfig,
     resumed: bool,
     gpu: &Gpu,
     context: &Context,
-) -> Result<ClassifySplits> {
+) -> Result<(ClassifySplits, usize)> {
     let mut data = Dataset::open(&args.data)?;
     if config.skip_unlabelled {
         let skipped = data.skip_unlabelled();
@@ -164,8 +204,18 @@ fn splits(
     }
     sides::prepare(&mut data, config.seed, &args.out, context)?;
     let mut all = data.labelled(&classes)?;
+    let mut lost = BTreeSet::new();
     if config.view.needs_mask() {
-        complete_masks(args.view.unet(), &mut all, &args.out, gpu, context, &mut |_, error| Err(error))?;
+        let mut failed = |at: usize, error: Error| match error {
+            Error::Image { .. } => {
+                context.say(format!("warning: left out, for it cannot be outlined: {error}"));
+                lost.insert(at);
+                Ok(())
+            }
+            error => Err(error),
+        };
+        complete_masks(args.view.unet(), &mut all, &args.out, gpu, context, &mut failed)?;
+        all = all.without(&lost);
     }
     let (train, val) = (all.side(Split::Train), all.side(Split::Val));
     let counts = |counts: Vec<usize>| {
@@ -186,7 +236,7 @@ fn splits(
         train.samples.len(),
         val.samples.len()
     );
-    Ok(ClassifySplits { train, val, description })
+    Ok((ClassifySplits { train, val, description }, lost.len()))
 }
 
 const CHARTS: &[Chart] = &[
