@@ -15,6 +15,7 @@ use nevus::data::save::write_png;
 use nevus::data::{Augment, Classes, Dataset, DecodeLimits, Labelled, Sample, View, read_mask, read_photo};
 use nevus::models::{ResNet, ResNetDepth, Stage, Weights};
 use nevus::plan::PlanOptions;
+use nevus::train::classification::{Calibration, Decide};
 use nevus::train::classify::{ClassLoss, ClassifyConfig, ClassifyRun, ClassifySplits, Ended, Event, Monitor};
 use nevus::train::find_lr::LrRange;
 use nevus::train::step::{Normalisation, Optimizer};
@@ -115,17 +116,17 @@ fn it_learns_thirty_two_phantoms_by_heart_and_calibration_tells_that_it_did() {
     let classifier = Classifier::new(&gpu, &weights).unwrap();
     let measure =
         |labelled: &Labelled, ways| classifier.measure(labelled, View::Whole, ways, 24, &mut |_| true).unwrap();
-    let again = measure(&splits.train, Ways::One).scores(1.0, None).unwrap();
+    let again = measure(&splits.train, Ways::One).scores(&Calibration::default(), None).unwrap();
     assert_eq!(again.accuracy, 1.0, "the file gives what training measured");
 
     // It knows little of others, and is sure nevertheless.
-    let fitted = measure(&part(&all, 32..92), Ways::One).fit_temperature().unwrap();
+    let fitted = measure(&part(&all, 32..92), Ways::One).calibrate(Decide::Accurate).unwrap();
     let held_out = measure(&part(&all, 92..152), Ways::One);
-    let scores = held_out.scores(fitted, None).unwrap();
-    println!("temperature {fitted:.2}, ECE {:.3} to {:.3}", scores.ece, scores.ece_calibrated);
-    assert!(fitted > 1.0);
+    let scores = held_out.scores(&fitted, None).unwrap();
+    println!("{fitted:?}, ECE {:.3} to {:.3}", scores.ece, scores.ece_calibrated);
+    assert!(fitted.temperature > 1.0);
     assert!(scores.ece_calibrated < scores.ece, "{} {}", scores.ece, scores.ece_calibrated);
-    assert!(held_out.nll(fitted) < held_out.nll(1.0));
+    assert!(held_out.nll(&fitted) < held_out.nll(&Calibration::default()));
     let mirrored = measure(&part(&all, 92..152), Ways::Four);
     assert_eq!(mirrored.images()[0].logits.len(), 4);
     assert_eq!(mirrored.images()[0].logits[0], held_out.images()[0].logits[0]);
@@ -180,7 +181,7 @@ fn from_scratch_it_tells_unseen_colors_apart_and_looks_at_the_lesions() {
     let weights = Weights::open(run_dir.join("best.safetensors")).unwrap();
     let classifier = Classifier::new(&gpu, &weights).unwrap();
     let meter = classifier.measure(&unseen, View::Whole, Ways::One, 24, &mut |_| true).unwrap();
-    let scores = meter.scores(1.0, None).unwrap();
+    let scores = meter.scores(&Calibration::default(), None).unwrap();
     println!(
         "accuracy on what it has not seen {:.3}, recall over classes {:.3}",
         scores.accuracy, scores.balanced_accuracy

@@ -82,14 +82,26 @@ fn from_training_to_a_page_of_figures() {
     let html = fs::read_to_string(&page).unwrap();
     assert!(html.contains("What is taken for what") && !html.contains("<script"), "{}", html.len());
 
-    // A temperature fitted on val is kept, and used from then on.
+    // What is fitted on val is kept, and used from then on.
     let before = Weights::open(&best).unwrap();
-    ok(&nevus(eval.iter().copied().chain(["--calibrate", "--split", "val"])));
+    let calibrated = nevus(eval.iter().copied().chain(["--calibrate", "--decide", "balanced", "--split", "val"]));
+    ok(&calibrated);
+    for wanted in ["calibrated by the temperature", "and the biases MEL", "taken for the "] {
+        assert!(out(&calibrated).contains(wanted), "{wanted}: {}", out(&calibrated));
+    }
     let after = Weights::open(&best).unwrap();
     assert_eq!(after.tensors, before.tensors);
-    let temperature = after.meta().unwrap().temperature.unwrap();
+    let meta = after.meta().unwrap();
     let said = json(&nevus(eval.iter().copied().chain(["--split", "val", "--json"])).stdout);
-    assert!((said["temperature"].as_f64().unwrap() - temperature).abs() < 1e-9);
+    let list = |key: &str| said[key].as_array().unwrap().iter().map(|one| one.as_f64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(said["temperature"].as_f64(), meta.temperature);
+    assert_eq!(
+        (list("class_bias"), list("decision_weights")),
+        (meta.class_bias.unwrap(), meta.decision_weights.unwrap())
+    );
+    let weights = list("decision_weights");
+    assert!(list("class_bias").iter().sum::<f64>().abs() < 1e-9 && weights.iter().all(|weight| *weight > 0.0));
+    assert_eq!(code(&nevus(eval.iter().copied().chain(["--decide", "accurate"]))), 2, "nothing is calibrated");
 
     let photo = fs::read_dir(Path::new(&data).join("images")).unwrap().next().unwrap().unwrap().path();
     let broken = dir.path().join("broken.jpg");
@@ -100,10 +112,11 @@ fn from_training_to_a_page_of_figures() {
     let probabilities = said["photos"][0]["probabilities"].as_array().unwrap();
     let sum: f64 = probabilities.iter().map(|one| one["probability"].as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-9);
-    let top = probabilities
-        .iter()
-        .max_by(|a, b| a["probability"].as_f64().unwrap().total_cmp(&b["probability"].as_f64().unwrap()));
-    assert_eq!(top.unwrap()["class"], said["photos"][0]["class"]);
+    let weighted =
+        probabilities.iter().zip(&weights).map(|(one, weight)| weight * one["probability"].as_f64().unwrap());
+    let named = weighted.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0;
+    assert_eq!(probabilities[named]["class"], said["photos"][0]["class"]);
+    assert_eq!(said["decision_weights"].as_array().unwrap().len(), 3);
     assert!(said["failures"][0]["error"].as_str().unwrap().contains("broken.jpg"));
     let id = photo.file_stem().unwrap().to_str().unwrap();
     let all = json(&nevus(eval.iter().copied().chain(["--split", "all", "--json"])).stdout);
@@ -111,6 +124,7 @@ fn from_training_to_a_page_of_figures() {
     for (a, b) in same["probabilities"].as_array().unwrap().iter().zip(probabilities) {
         assert!((a.as_f64().unwrap() - b["probability"].as_f64().unwrap()).abs() < 1e-5, "eval and classify disagree");
     }
+    assert_eq!(same["predicted"], said["photos"][0]["class"]);
 
     // A photograph and, where outlines are asked for, a mask that cannot be read are left out of every figure.
     fs::write(&photo, b"no photograph").unwrap();

@@ -266,6 +266,8 @@ fn a_classification_ends_knowing_what_is_unlike_it() {
         assert!(known.limit() > 0.0 && known.limit() < 2.0, "{name}: {}", known.limit());
         assert!(known.distance(&vec![1.0; 512]).unwrap().is_finite());
     }
+    let meta = Weights::open(run.join("best.safetensors")).unwrap().meta().unwrap();
+    assert_eq!((meta.class_bias.unwrap().len(), meta.decision_weights.unwrap().len()), (3, 3));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) struct ClassifyArgs {
 #[derive(Debug, Serialize)]
 struct Found {
     file: PathBuf,
-    /// The class with the greatest probability.
+    /// The class it is named by: that of the greatest probability, where the weights give no other say to classes.
     class: String,
     /// By class, calibrated, in the order of the model's classes.
     probabilities: Vec<ClassProbability>,
@@ -60,6 +60,8 @@ struct Done {
     model: String,
     device: String,
     temperature: f64,
+    class_bias: Vec<f64>,
+    decision_weights: Vec<f64>,
     photos: Vec<Found>,
     failures: Vec<Failed>,
 }
@@ -89,8 +91,17 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
             Some(model::segmenter(&gpu, &path, &Weights::open(&path)?, context)?)
         }
     };
-    let (device, temperature) = (gpu.caps().describe(), classifier.options().temperature);
-    let mut done = Done { model, device, temperature, photos: Vec::new(), failures: Vec::new() };
+    let calibration = &classifier.options().calibration;
+    let count = classifier.classes().len();
+    let mut done = Done {
+        model,
+        device: gpu.caps().describe(),
+        temperature: calibration.temperature,
+        class_bias: (0..count).map(|class| calibration.bias_of(class)).collect(),
+        decision_weights: (0..count).map(|class| calibration.weight_of(class)).collect(),
+        photos: Vec::new(),
+        failures: Vec::new(),
+    };
     for (file, error) in unknown {
         done.fail(context, file, &error);
     }
@@ -120,13 +131,12 @@ fn one(
     let mask: Option<GrayImage> = segmenter.map(|segmenter| segmenter.lesion(image)).transpose()?;
     let probabilities = classifier.probabilities(image, mask.as_ref(), tta.0)?;
     let names = classifier.classes().names();
+    let class = names[classifier.options().calibration.decide(&probabilities)].clone();
     let probabilities: Vec<ClassProbability> = names
         .iter()
         .zip(probabilities)
         .map(|(class, probability)| ClassProbability { class: class.clone(), probability })
         .collect();
-    let top = probabilities.iter().max_by(|a, b| a.probability.total_cmp(&b.probability));
-    let class = top.map(|top| top.class.clone()).unwrap_or_default();
     Ok(Found { file: photo.path.clone(), class, probabilities })
 }
 
@@ -140,6 +150,12 @@ fn text(done: &Done, classifier: &Classifier) -> String {
     let rows: Vec<_> = done.photos.iter().map(row).collect();
     let right: Vec<usize> = (2..head.len()).collect();
     let mut text = table(&head, &rows, &right);
+    let uneven = done.decision_weights.iter().any(|weight| *weight != done.decision_weights[0]);
+    if uneven {
+        let named = names.iter().zip(&done.decision_weights).map(|(name, weight)| format!("{name} {weight:.2}"));
+        let weights = named.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "\nThe class is that of the greatest weight · probability: {weights}.");
+    }
     let _ = writeln!(text, "\n{} photographs classified, {} failed", done.photos.len(), done.failures.len());
     let _ = writeln!(text, "This is no diagnosis.");
     text

@@ -3,6 +3,7 @@
 use super::document::{Cell, Tile};
 use super::{Document, Legend, LineChart, Series, line_chart};
 use crate::error::Result;
+use crate::train::classification::Calibration;
 use crate::train::classification::calibration::Bin;
 use crate::train::classification::curves::{Point, average_precision, roc_auc};
 use crate::train::{ClassificationMeter, ClassificationScores, Interval};
@@ -20,8 +21,10 @@ pub struct Measured<'a> {
     pub compared: &'a [(String, ClassificationScores)],
     /// The threshold for a wanted recall of melanomas.
     pub threshold: Option<ThresholdRow>,
-    /// Where the temperature comes from: what follows "the temperature …,".
-    pub calibration: &'a str,
+    /// How its logits became probabilities.
+    pub calibration: &'a Calibration,
+    /// Where that comes from: what follows "Calibrated by …,".
+    pub origin: &'a str,
     /// Photographs that were taken for something else.
     pub worst: Vec<Tile>,
 }
@@ -79,9 +82,40 @@ pub fn with_interval((value, interval): (f64, Option<Interval>)) -> String {
     }
 }
 
+/// What makes logits into probabilities, for people: the temperature, and the biases where there are some.
+#[must_use]
+pub fn calibrated_by(scores: &ClassificationScores) -> String {
+    let temperature = format!("the temperature {:.3}", scores.temperature);
+    match scores.class_bias.iter().all(|bias| *bias == 0.0) {
+        true => temperature,
+        false => format!("{temperature} and the biases {}", by_class(scores, &scores.class_bias, true)),
+    }
+}
+
+/// What decides what a photograph is taken for, for people.
+#[must_use]
+pub fn decided_by(scores: &ClassificationScores) -> String {
+    let first = scores.decision_weights.first().copied().unwrap_or(1.0);
+    match scores.decision_weights.iter().all(|weight| *weight == first) {
+        true => "the most probable class".into(),
+        false => {
+            let weights = by_class(scores, &scores.decision_weights, false);
+            format!("the class of the greatest weight · probability, weights {weights}")
+        }
+    }
+}
+
+fn by_class(scores: &ClassificationScores, values: &[f64], sign: bool) -> String {
+    let named = scores.classes.iter().zip(values).map(|(class, value)| match sign {
+        true => format!("{} {value:+.3}", class.name),
+        false => format!("{} {value:.3}", class.name),
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
 /// The page as HTML.
 pub fn page(measured: Measured<'_>) -> Result<String> {
-    let Measured { facts, meter, scores, compared, threshold, calibration, worst } = measured;
+    let Measured { facts, meter, scores, compared, threshold, calibration, origin, worst } = measured;
     let mut page = Document::new("A classifier, measured");
     page.fact("Photographs", format!("{} of {} lesions", scores.images, scores.lesions));
     for (name, value) in facts {
@@ -89,13 +123,12 @@ pub fn page(measured: Measured<'_>) -> Result<String> {
     }
     figures(&mut page, scores, compared);
     classes(&mut page, scores);
-    let temperature = scores.temperature;
     let points: Vec<(String, Vec<Point>)> = meter
         .classes()
         .names()
         .iter()
         .enumerate()
-        .map(|(class, name)| (name.clone(), meter.curve(class, temperature)))
+        .map(|(class, name)| (name.clone(), meter.curve(class, calibration)))
         .filter(|(_, points)| !points.is_empty())
         .collect();
     page.charts(
@@ -119,10 +152,11 @@ pub fn page(measured: Measured<'_>) -> Result<String> {
     page.charts(
         "Do probabilities mean what they say?",
         &format!(
-            "Photographs by the probability of the class they were taken for; on the diagonal as many are right as the \
-             network says. Calibrated by the temperature {temperature:.3}, {calibration}."
+            "Photographs by the probability of their most probable class; on the diagonal as many are right as the network \
+             says. Calibrated by {}, {origin}.",
+            calibrated_by(scores)
         ),
-        &[reliability(&meter.reliability(1.0), &meter.reliability(temperature))?],
+        &[reliability(&meter.reliability(&Calibration::default()), &meter.reliability(calibration))?],
     );
     if !worst.is_empty() {
         page.tiles("The surest mistakes", "Each with what it is and what it was taken for.", &worst)?;
@@ -160,7 +194,7 @@ fn classes(page: &mut Document, scores: &ClassificationScores) {
     let head: Vec<&str> = std::iter::once("is \\ taken for").chain(names.iter().copied()).collect();
     page.table(
         "What is taken for what",
-        "Rows are what photographs show, columns what they were taken for.",
+        &format!("Rows are what photographs show, columns what they were taken for: {}.", decided_by(scores)),
         &head,
         &rows,
     );
@@ -231,7 +265,7 @@ fn reliability(before: &[Bin], after: &[Bin]) -> Result<String> {
     };
     line_chart(&LineChart {
         title: "Reliability".into(),
-        x: "probability of the class it was taken for".into(),
+        x: "probability of the most probable class".into(),
         y: "share that is right".into(),
         y_range: Some((0.0, 1.0)),
         series: vec![
@@ -259,10 +293,12 @@ mod tests {
             let name = format!("spot <{i}>");
             meter.add(Predicted { lesion: name.clone(), name, label, logits: vec![logits] }).unwrap();
         }
-        let scores = meter.scores(1.3, Some(&Bootstrap { resamples: 20, seed: 1 })).unwrap();
+        let bias = vec![-0.2, 0.1, 0.1];
+        let calibration = Calibration { temperature: 1.3, bias, decision: vec![2.0, 0.5, 1.0] };
+        let scores = meter.scores(&calibration, Some(&Bootstrap { resamples: 20, seed: 1 })).unwrap();
         let worst = scores.worst(1)[0];
         let tile = Tile { picture: image::RgbImage::new(40, 30), lines: vec![worst.name.clone()] };
-        let point = meter.curve(0, 1.3)[3];
+        let point = meter.curve(0, &calibration)[3];
         let text = page(Measured {
             facts: vec![("Weights", "resnet50 & co".into())],
             meter: &meter,
@@ -274,7 +310,8 @@ mod tests {
                 point,
                 measured: Some(("test", 0.875, 0.625)),
             }),
-            calibration: "kept in the weights",
+            calibration: &calibration,
+            origin: "kept in the weights",
             worst: vec![tile],
         })
         .unwrap();
@@ -286,7 +323,8 @@ mod tests {
             "spot &lt;",
             "90 %",
             "0.625",
-            "1.300, kept",
+            "1.300 and the biases MEL -0.200, NV +0.100, Other_SC +0.100, kept",
+            "weights MEL 2.000, NV 0.500, Other_SC 1.000",
         ] {
             assert!(text.contains(wanted), "{wanted}");
         }

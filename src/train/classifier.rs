@@ -14,7 +14,7 @@ use crate::models::weights::Weights;
 use crate::plan::{Params, Plan, PlanOptions, PlannedCall};
 use crate::tensor::Tensor;
 
-use super::classification::{ClassificationMeter, Predicted, mean_probabilities};
+use super::classification::{Calibration, ClassificationMeter, Predicted};
 use super::predict::Plans;
 use super::step::Normalisation;
 
@@ -56,8 +56,8 @@ pub struct ClassifierOptions {
     pub size: [usize; 2],
     /// What of a photograph it is shown.
     pub view: View,
-    /// What its logits are divided by before they become probabilities.
-    pub temperature: f64,
+    /// How its logits become probabilities, and these a class.
+    pub calibration: Calibration,
 }
 
 /// A ResNet with its weights on a device, and the plans it has needed so far.
@@ -180,7 +180,7 @@ impl Classifier {
     /// As [`Classifier::input`] and [`Classifier::logits`].
     pub fn probabilities(&self, photo: &RgbImage, mask: Option<&GrayImage>, ways: Ways) -> Result<Vec<f64>> {
         let logits = self.logits_of_ways(&self.input(photo, mask)?, ways)?;
-        Ok(mean_probabilities(logits.first().map_or(&[], Vec::as_slice), self.options.temperature))
+        Ok(self.options.calibration.probabilities(logits.first().map_or(&[], Vec::as_slice)))
     }
 
     /// Shows it `labelled` (whose classes are its own) in batches of at most `batch`. `progress` is told the images
@@ -259,6 +259,7 @@ impl ClassifierOptions {
     /// [`Error::Weights`] where they name no ResNet, classes or input size, or these contradict each other.
     pub fn of(weights: &Weights) -> Result<Self> {
         let meta = weights.meta()?;
+        let calibration = Calibration::of(&meta);
         let net = ResNet::from_weights(weights)?;
         let none = |what: &str| weights.error(format!("its metadata has no {what}, so it is no trained classifier"));
         let (height, width) = meta.input_size.ok_or_else(|| none("input size (nevus.input_size)"))?;
@@ -273,9 +274,9 @@ impl ClassifierOptions {
         let view: Option<View> = view.map_err(|error| weights.error(format!("metadata nevus.view: {error}")))?;
         let view = view.unwrap_or_default();
         view.validate().map_err(|error| weights.error(error.to_string()))?;
-        let temperature = meta.temperature.unwrap_or(1.0);
+        calibration.check(classes.len()).map_err(|error| weights.error(error.to_string()))?;
         let normalisation = Normalisation::of(weights)?;
-        Ok(Self { net, classes, normalisation, size: [height, width], view, temperature })
+        Ok(Self { net, classes, normalisation, size: [height, width], view, calibration })
     }
 
     /// The calls of a plan for `n` images.

@@ -18,6 +18,7 @@ use crate::ops::focal_loss::FocalLoss;
 use crate::plan::PlanOptions;
 use crate::tensor::Tensor;
 
+use super::classification::{Calibration, Decide};
 use super::classifier::{ClassifierOptions, unmasked};
 use super::find_lr::{self, LrFound, LrPoint, LrRange};
 use super::lost::Lost;
@@ -48,7 +49,7 @@ pub enum ClassLoss {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Monitor {
-    /// The mean −ln of the right class's probability, at temperature 1; the lower the better.
+    /// The mean −ln of the right class's probability, before calibration; the lower the better.
     Loss,
     /// Mean recall over the classes.
     BalancedAccuracy,
@@ -166,12 +167,14 @@ impl ClassifySplits {
     }
 }
 
-/// What an epoch is measured by: the averaged weights on val, at temperature 1 and at the best one.
+/// What an epoch is measured by: the averaged weights on val, calibrated on these very photographs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Validated {
-    /// At the best temperature.
+    /// Calibrated, classes named as the weights that are kept will name them.
     pub scores: ClassificationScores,
-    /// Mean −ln of the right class's probability at temperature 1.
+    /// What the weights keep.
+    pub calibration: Calibration,
+    /// Mean −ln of the right class's probability before calibration.
     pub loss: f64,
     /// Mean area under the ROC curves of the classes that have one.
     pub mean_auc: Option<f64>,
@@ -368,7 +371,7 @@ impl<'a> ClassifyRun<'a> {
             normalisation: config.normalisation,
             size: config.size,
             view: config.view,
-            temperature: 1.0,
+            calibration: Calibration::default(),
         };
         let view = engine.params.view(&ema_slab())?;
         let averaged = Classifier::with_params(gpu, options, view).planned(planning.clone());
@@ -426,10 +429,11 @@ impl Task for Classification<'_> {
         let batch = self.config.batch.min(32);
         let (meter, lost) = self.averaged.measure_readable(&val, self.config.view, Ways::One, batch, progress)?;
         self.lost.note(&lost);
-        let scores = meter.scores(meter.fit_temperature()?, None)?;
+        let calibration = meter.calibrate(Decide::default())?;
+        let scores = meter.scores(&calibration, None)?;
         let aucs: Vec<f64> = scores.classes.iter().filter_map(|class| class.auc).collect();
         let mean_auc = (!aucs.is_empty()).then(|| aucs.iter().sum::<f64>() / aucs.len() as f64);
-        Ok(Validated { loss: meter.nll(1.0), scores, mean_auc })
+        Ok(Validated { loss: meter.nll(&Calibration::default()), scores, calibration, mean_auc })
     }
 
     fn lost(&self) -> &Lost {
@@ -445,7 +449,7 @@ impl Task for Classification<'_> {
         }
     }
 
-    fn row(&self, Validated { scores, loss, mean_auc }: &Validated) -> Vec<Option<f64>> {
+    fn row(&self, Validated { scores, loss, mean_auc, .. }: &Validated) -> Vec<Option<f64>> {
         let ClassificationScores { accuracy, balanced_accuracy, ece, ece_calibrated, temperature, .. } = *scores;
         let known = |value| Some(value);
         vec![
@@ -471,8 +475,8 @@ impl Task for Classification<'_> {
         meta.training_data = Some(self.splits.description.clone());
         meta.started_from.clone_from(&self.config.started_from);
         meta.license = self.config.license.clone();
-        if let Some(Validated { scores, loss, .. }) = val {
-            meta.temperature = Some(scores.temperature);
+        if let Some(Validated { scores, calibration, loss, .. }) = val {
+            calibration.write_to(&mut meta);
             let mut metrics = BTreeMap::from([
                 ("val_loss".to_owned(), *loss),
                 ("val_accuracy".to_owned(), scores.accuracy),

@@ -181,8 +181,8 @@ fn line(case: &Case) -> String {
         Some(lesion) => format!("lesion {:.1} % of the photograph", 100.0 * lesion.measurements.area_fraction),
         None => "no lesion found".into(),
     };
-    let top = case.classification.as_ref().and_then(|found| found.top());
-    let class = top.map_or(String::new(), |top| format!(", {} {:.1} %", top.name, 100.0 * top.probability));
+    let named = case.classification.as_ref().and_then(|found| found.named());
+    let class = named.map_or(String::new(), |named| format!(", {} {:.1} %", named.name, 100.0 * named.probability));
     let warnings = match case.warnings.len() {
         0 => String::new(),
         1 => ", 1 warning".into(),

@@ -13,8 +13,6 @@ use crate::models::Weights;
 use crate::plan::PlanOptions;
 use crate::report::analysis::{self, AnalysisReport, Case, Classification, Lesion, PictureFiles, Pictures, Warning};
 use crate::tensor::Tensor;
-use crate::train::classification::calibration::softmax;
-use crate::train::classification::mean_probabilities;
 use crate::train::{Classifier, Familiarity, GradCam, Segmenter, WORKING_SIDE, Ways, mask_at};
 
 /// What photographs go through.
@@ -103,7 +101,7 @@ impl Judge {
 
     fn of(&self, photo: &RgbImage, mask: &GrayImage, found: bool) -> Result<Judged> {
         let options = self.classifier.options();
-        let (own, temperature) = (options.view, options.temperature);
+        let (own, calibration) = (options.view, &options.calibration);
         let (view, other) = match own {
             View::Whole => (analysis::View::Whole, View::Crop { margin: View::MARGIN }),
             View::Crop { .. } | View::Masked => (analysis::View::Crop, View::Whole),
@@ -111,17 +109,17 @@ impl Judge {
         // Without a lesion every view is the whole photograph.
         let view = if found { view } else { analysis::View::Whole };
         let logits = self.logits(own, photo, mask)?;
-        let mean = mean_probabilities(&logits, temperature);
-        let ways: Vec<Vec<f64>> = logits.iter().map(|way| softmax(way, temperature)).collect();
+        let mean = calibration.probabilities(&logits);
+        let ways: Vec<Vec<f64>> = logits.iter().map(|way| calibration.softmax(way)).collect();
         let other = match found {
-            true => Some(mean_probabilities(&self.logits(other, photo, mask)?, temperature)),
+            true => Some(calibration.probabilities(&self.logits(other, photo, mask)?)),
             false => None,
         };
-        let top = largest(&mean);
+        let named = calibration.decide(&mean);
         let shown = self.classifier.shown(own, photo, Some(mask))?;
         let [height, width] = options.size;
         let input = shown.clone().resized(height, width)?.tensor();
-        let explained = self.cam.run(self.classifier.params(), &input, top)?;
+        let explained = self.cam.run(self.classifier.params(), &input, named)?;
         let distance = self.familiarity.as_ref().map(|known| known.distance(explained.features.data())).transpose()?;
         let deviation = |class: usize| {
             let squares = ways.iter().map(|way| (way[class] - mean[class]).powi(2)).sum::<f64>();
@@ -131,6 +129,7 @@ impl Judge {
             options.classes.names().iter().zip(0..).map(|(name, at): (&String, usize)| analysis::ClassProbability {
                 name: name.clone(),
                 probability: mean[at],
+                weight: calibration.weight_of(at),
                 deviation: deviation(at),
                 other_view: other.as_ref().map(|other| other[at]),
             });
@@ -139,7 +138,7 @@ impl Judge {
             view,
             classes: classes.collect(),
             views: ways.len(),
-            agreeing: ways.iter().filter(|way| largest(way) == top).count(),
+            agreeing: ways.iter().filter(|way| calibration.decide(way) == named).count(),
             calibrated: self.calibrated,
             distance,
             distance_limit: self.familiarity.as_ref().map(Familiarity::limit),
@@ -165,11 +164,6 @@ impl Judge {
         let input = self.classifier.shown(view, photo, Some(mask))?.resized(height, width)?.tensor();
         Ok(self.classifier.logits_of_ways(&input, self.ways)?.pop().unwrap_or_default())
     }
-}
-
-/// The place of the largest value, the first of equals.
-fn largest(values: &[f64]) -> usize {
-    values.iter().enumerate().fold(0, |best, (at, value)| if *value > values[best] { at } else { best })
 }
 
 fn picture(picture: &Picture) -> Result<RgbImage> {

@@ -79,7 +79,7 @@ impl Writer<'_> {
         let by_crop = case.classification.as_ref().is_some_and(|found| found.view == View::Crop);
         let crop = words.get(if by_crop { "crop" } else { "crop_unclassified" });
         let heat = case.classification.as_ref().and_then(|found| {
-            let values = [("class", self.name(&found.top()?.name)), ("layer", found.layer.clone())];
+            let values = [("class", self.name(&found.named()?.name)), ("layer", found.layer.clone())];
             Some(words.with("heat", &values.each_ref().map(|(key, value)| (*key, value.as_str()))))
         });
         let size = match [&pictures.crop, &pictures.heat].into_iter().flatten().count() {
@@ -111,12 +111,24 @@ impl Writer<'_> {
                 h3 { (words.get("probabilities")) }
                 div.bars { @for class in &found.classes { (self.bar(found, class)) } }
                 p.says { (explained) }
+                @if let (Some(named), Some(top)) = (found.named(), found.top()) {
+                    @if named.name != top.name {
+                        p.says { (self.named(named, top)) }
+                    }
+                }
             }
         }
     }
 
+    /// Why a photograph is named by another class than the most probable one.
+    fn named(&self, named: &ClassProbability, top: &ClassProbability) -> String {
+        let times = figure(named.weight / top.weight);
+        let values = [("class", self.name(&named.name)), ("top", self.name(&top.name)), ("times", times)];
+        self.words.with("named", &values.each_ref().map(|(key, value)| (*key, value.as_str())))
+    }
+
     fn bar(&self, found: &Classification, class: &ClassProbability) -> Markup {
-        let top = found.top().is_some_and(|top| top.name == class.name);
+        let named = found.named().is_some_and(|named| named.name == class.name);
         let share = |value: f64| format!("{:.2}%", 100.0 * value.clamp(0.0, 1.0));
         let spread = class.deviation.map(|deviation| {
             let (low, high) = ((class.probability - deviation).max(0.0), (class.probability + deviation).min(1.0));
@@ -127,7 +139,7 @@ impl Writer<'_> {
             View::Whole => "by_crop",
         };
         html! {
-            div.class.top[top] {
+            div.class.top[named] {
                 span.label { (self.name(&class.name)) }
                 div.bar {
                     div.fill style={ "width:" (share(class.probability)) } {}
@@ -244,13 +256,17 @@ impl Writer<'_> {
     }
 }
 
-/// The most probable class, and melanoma where it cannot be left out.
+/// The class it is named by, the most probable one, and melanoma where it cannot be left out.
 pub(super) fn spoken_of(found: &Classification) -> Vec<&ClassProbability> {
-    let top = found.top();
     let likely = |class: &&ClassProbability| class.probability + class.deviation.unwrap_or(0.0) >= MENTIONED;
-    let melanoma = found.melanoma().filter(likely).filter(|class| top.is_none_or(|top| top.name != class.name));
     // Melanoma first: it is what must not be missed.
-    melanoma.into_iter().chain(top).collect()
+    let mut spoken: Vec<&ClassProbability> = Vec::new();
+    for class in [found.melanoma().filter(likely), found.named(), found.top()].into_iter().flatten() {
+        if spoken.iter().all(|known| known.name != class.name) {
+            spoken.push(class);
+        }
+    }
+    spoken
 }
 
 fn figure_of(shown: &Shown, kind: &str, caption: &str, name: &str) -> Markup {

@@ -110,9 +110,9 @@ pub struct Classification {
     pub classes: Vec<ClassProbability>,
     /// Over how many mirrored views the probabilities are means.
     pub views: usize,
-    /// How many of them have the same most probable class as the mean.
+    /// How many of them name the same class as the mean.
     pub agreeing: usize,
-    /// Whether a temperature from the weights was applied.
+    /// Whether a temperature from the weights was applied, and biases where they have some.
     pub calibrated: bool,
     /// How far the features lie from those of the training images, where the weights know that.
     pub distance: Option<f64>,
@@ -131,10 +131,17 @@ pub struct ClassProbability {
     pub name: String,
     /// Its probability, the mean over the views.
     pub probability: f64,
+    /// What the probability is multiplied by before the greatest names the photograph; 1 where the weights do not say.
+    #[serde(default = "one")]
+    pub weight: f64,
     /// The deviation over the views; nothing where there is one view.
     pub deviation: Option<f64>,
     /// Its probability by the other view: the whole photograph where the crop was classified, and the other way round.
     pub other_view: Option<f64>,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Classification {
@@ -144,11 +151,19 @@ impl Classification {
         self.classes.iter().reduce(|best, class| if class.probability > best.probability { class } else { best })
     }
 
-    /// The most probable class by the other view.
+    /// The class that the photograph is named by: the most probable one, each probability multiplied by its weight.
     #[must_use]
-    pub fn other_top(&self) -> Option<&ClassProbability> {
+    pub fn named(&self) -> Option<&ClassProbability> {
+        let say = |class: &ClassProbability| class.weight * class.probability;
+        self.classes.iter().reduce(|best, class| if say(class) > say(best) { class } else { best })
+    }
+
+    /// The class that the other view names it by.
+    #[must_use]
+    pub fn other_named(&self) -> Option<&ClassProbability> {
         let seen = self.classes.iter().filter(|class| class.other_view.is_some());
-        seen.reduce(|best, class| if class.other_view > best.other_view { class } else { best })
+        let say = |class: &ClassProbability| class.other_view.map(|other| class.weight * other);
+        seen.reduce(|best, class| if say(class) > say(best) { class } else { best })
     }
 
     /// The probability of melanoma, where the classes have it.
@@ -201,7 +216,7 @@ pub enum Warning {
         /// What it should stay below.
         limit: f64,
     },
-    /// One model, shown crop and whole photograph, gives them different most probable classes.
+    /// One model, shown crop and whole photograph, names them by different classes.
     ViewsDisagree {
         /// The class by the crop.
         crop: String,
@@ -242,20 +257,20 @@ impl Warning {
         if let (Some(distance), Some(limit)) = (found.distance, found.distance_limit) {
             warnings.extend((distance > limit).then_some(Self::Unfamiliar { distance, limit }));
         }
-        if let (Some(top), Some(other)) = (found.top(), found.other_top())
-            && top.name != other.name
+        if let (Some(named), Some(other)) = (found.named(), found.other_named())
+            && named.name != other.name
         {
             let (crop, whole) = match found.view {
-                View::Crop => (top, other),
-                View::Whole => (other, top),
+                View::Crop => (named, other),
+                View::Whole => (other, named),
             };
             warnings.push(Self::ViewsDisagree { crop: crop.name.clone(), whole: whole.name.clone() });
         }
         if found.agreeing < found.views {
             warnings.push(Self::Unsure { agree: found.agreeing, views: found.views });
         }
-        if let (true, Some(top)) = (found.heat_flat, found.top()) {
-            warnings.push(Self::HeatFlat { class: top.name.clone(), layer: found.layer.clone() });
+        if let (true, Some(named)) = (found.heat_flat, found.named()) {
+            warnings.push(Self::HeatFlat { class: named.name.clone(), layer: found.layer.clone() });
         }
         warnings
     }

@@ -306,7 +306,7 @@ impl AnalysisReport {
                             tr {
                                 th scope="col" { (words.get("photograph")) }
                                 @if melanoma { th scope="col" { (words.get("melanoma")) } }
-                                @if classified { th.wide scope="col" { (words.get("most_probable")) } }
+                                @if classified { th.wide scope="col" { (words.get("class")) } }
                                 th.wide[classified] scope="col" { (words.get("lesion")) }
                                 th scope="col" { (words.get("warnings")) }
                             }
@@ -340,8 +340,8 @@ impl AnalysisReport {
                 }
                 @if classified {
                     td.wide {
-                        @if let Some(top) = found.and_then(|found| found.top()) {
-                            (writer.name(&top.name)) " " (percent(top.probability))
+                        @if let Some(named) = found.and_then(|found| found.named()) {
+                            (writer.name(&named.name)) " " span.share { (percent(named.probability)) }
                         }
                     }
                 }

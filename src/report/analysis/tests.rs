@@ -40,6 +40,7 @@ fn case(name: &str, melanoma: f64) -> Case {
     let class = |name: &str, probability: f64| ClassProbability {
         name: name.into(),
         probability,
+        weight: 1.0,
         deviation: Some(0.0421),
         other_view: Some(1.0 - probability),
     };
@@ -211,6 +212,37 @@ fn melanoma_is_spoken_of_where_it_is_not_the_most_probable() {
     for (melanoma, spoken) in [(0.3, true), (0.07, true), (0.01, false)] {
         let (text, _) = report(dir.path(), head(Lang::Ko), &[case("one", melanoma)]);
         assert_eq!(text.contains(&what.ko), spoken, "{melanoma}");
+    }
+}
+
+#[test]
+fn decision_weights_name_the_class_everywhere() {
+    let mut made = case("one", 0.3);
+    let found = made.classification.as_mut().unwrap();
+    // 0.3, 0.6 and 0.1: 0.75, 0.6 and 0.1 with the weights.
+    found.classes[0].weight = 2.5;
+    assert_eq!((found.named().unwrap().name.as_str(), found.top().unwrap().name.as_str()), ("MEL", "NV"));
+    // By the other view 0.7, 0.4 and 0.9: 1.75 is the greatest.
+    assert_eq!(found.other_named().unwrap().name, "MEL");
+    found.heat_flat = true;
+    made.warnings = Warning::of(50.0, made.lesion.as_ref(), Some(found));
+    assert!(
+        !made.warnings.iter().any(|warning| matches!(warning, Warning::ViewsDisagree { .. })),
+        "{:?}",
+        made.warnings
+    );
+    assert!(made.warnings.contains(&Warning::HeatFlat { class: "MEL".into(), layer: "layer4".into() }));
+    for lang in Lang::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let (text, json) = report(dir.path(), head(lang), &[made.clone()]);
+        assert_eq!(json["photographs"][0]["classification"]["classes"][0]["weight"], 2.5);
+        let own = Guidance::own().unwrap();
+        for class in ["MEL", "NV"] {
+            assert!(text.contains(own.of(class).unwrap().what.get(lang)), "both are spoken of: {class}");
+        }
+        assert!(text.contains(if lang == Lang::En { "counts 2.50 times" } else { "2.50배" }), "{lang:?}");
+        let plain = report(dir.path(), head(lang), &[case("one", 0.3)]).0;
+        assert!(!plain.contains(if lang == Lang::En { "though" } else { "더 높지만" }), "{lang:?}");
     }
 }
 

@@ -1,15 +1,21 @@
-//! Whether probabilities mean what they say, and the temperature that makes them.
+//! Whether probabilities mean what they say, and what makes them: p = softmax(logits / T + b).
 //!
 //! Guo, Pleiss, Sun, Weinberger 2017, "On Calibration of Modern Neural Networks": the expected calibration error over
-//! equal bins of the top probability, and one temperature T by which logits are divided, fitted on val by its negative
-//! log-likelihood.
+//! equal bins of the top probability, and one temperature T by which logits are divided. One temperature cannot undo what
+//! class weights of training do to whole classes; a bias b for each can (Alexandari, Kundaje, Shrikumar 2020, "Maximum
+//! Likelihood with Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation"). [`super::fit`] finds both.
+//!
+//! The error looks at the most probable class alone, whatever class a photograph is named by ([`super::decision`]).
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::models::weights::Meta;
 
 /// Bins of [`reliability`] as Guo et al. have them.
 pub const BINS: usize = 15;
 /// Where a temperature is looked for.
-const RANGE: [f64; 2] = [0.05, 20.0];
+pub const RANGE: [f64; 2] = [0.05, 20.0];
 
 /// The photographs whose top probability lies in one bin.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -54,14 +60,123 @@ pub fn expected_calibration_error(bins: &[Bin]) -> f64 {
     if all > 0.0 { bins.iter().map(gap).sum::<f64>() / all } else { 0.0 }
 }
 
-/// softmax(logits / temperature).
+/// How logits become probabilities, and probabilities a class. The default leaves logits as they are and names the most
+/// probable class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration {
+    /// What logits are divided by, above 0.
+    pub temperature: f64,
+    /// What is then added to them, one a class; empty for zeros.
+    pub bias: Vec<f64>,
+    /// What a class's probability is multiplied by before the greatest names the class, one a class, each above 0; empty
+    /// for ones. No probability changes by it.
+    pub decision: Vec<f64>,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self::tempered(1.0)
+    }
+}
+
+impl Calibration {
+    /// A temperature alone.
+    #[must_use]
+    pub const fn tempered(temperature: f64) -> Self {
+        Self { temperature, bias: Vec::new(), decision: Vec::new() }
+    }
+
+    /// What a weights file's metadata say; what they leave out is as in the default.
+    #[must_use]
+    pub fn of(meta: &Meta) -> Self {
+        Self {
+            temperature: meta.temperature.unwrap_or(1.0),
+            bias: meta.class_bias.clone().unwrap_or_default(),
+            decision: meta.decision_weights.clone().unwrap_or_default(),
+        }
+    }
+
+    /// Puts it into metadata; biases and weights that are empty are left out.
+    pub fn write_to(&self, meta: &mut Meta) {
+        let known = |values: &[f64]| (!values.is_empty()).then(|| values.to_vec());
+        meta.temperature = Some(self.temperature);
+        meta.class_bias = known(&self.bias);
+        meta.decision_weights = known(&self.decision);
+    }
+
+    /// Refuses what cannot be applied to so many classes.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where the temperature is not above 0, a bias is not finite, a decision's weight not above 0, or
+    /// their number is another.
+    pub fn check(&self, classes: usize) -> Result<()> {
+        let refuse = |message: String| Err(Error::parameter("calibration", message));
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return refuse(format!("the temperature is {}, expected above 0", self.temperature));
+        }
+        for (what, values) in [("biases", &self.bias), ("decision weights", &self.decision)] {
+            if !values.is_empty() && values.len() != classes {
+                return refuse(format!("{} {what}, expected one for each of {classes} classes", values.len()));
+            }
+        }
+        if !self.bias.iter().all(|bias| bias.is_finite()) {
+            return refuse(format!("the biases are {:?}, expected finite ones", self.bias));
+        }
+        if !self.decision.iter().all(|weight| weight.is_finite() && *weight > 0.0) {
+            return refuse(format!("the decision weights are {:?}, expected above 0", self.decision));
+        }
+        Ok(())
+    }
+
+    /// The bias of a class.
+    #[must_use]
+    pub fn bias_of(&self, class: usize) -> f64 {
+        self.bias.get(class).copied().unwrap_or(0.0)
+    }
+
+    /// What a class's probability is multiplied by to name a photograph.
+    #[must_use]
+    pub fn weight_of(&self, class: usize) -> f64 {
+        self.decision.get(class).copied().unwrap_or(1.0)
+    }
+
+    /// softmax(logits / temperature + bias).
+    #[must_use]
+    pub fn softmax(&self, logits: &[f32]) -> Vec<f64> {
+        let scaled: Vec<f64> = (0..)
+            .zip(logits)
+            .map(|(class, &logit)| f64::from(logit) / self.temperature + self.bias_of(class))
+            .collect();
+        let most = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let powers: Vec<f64> = scaled.iter().map(|value| (value - most).exp()).collect();
+        let sum: f64 = powers.iter().sum();
+        powers.into_iter().map(|power| power / sum).collect()
+    }
+
+    /// The mean of [`Calibration::softmax`] over the logits of every way in which one photograph was shown.
+    #[must_use]
+    pub fn probabilities(&self, ways: &[Vec<f32>]) -> Vec<f64> {
+        let mut mean = vec![0.0; ways.first().map_or(0, Vec::len)];
+        for logits in ways {
+            for (sum, p) in mean.iter_mut().zip(self.softmax(logits)) {
+                *sum += p / ways.len() as f64;
+            }
+        }
+        mean
+    }
+
+    /// The class that probabilities name: that of the greatest weight · probability, the first of equals.
+    #[must_use]
+    pub fn decide(&self, probabilities: &[f64]) -> usize {
+        let weighted: Vec<f64> = (0..).zip(probabilities).map(|(class, p)| self.weight_of(class) * p).collect();
+        argmax(&weighted)
+    }
+}
+
+/// The place of the greatest value, the first of equals.
 #[must_use]
-pub fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
-    let scaled: Vec<f64> = logits.iter().map(|&logit| f64::from(logit) / temperature).collect();
-    let most = scaled.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let powers: Vec<f64> = scaled.iter().map(|value| (value - most).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|power| power / sum).collect()
+pub fn argmax(values: &[f64]) -> usize {
+    (0..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best })
 }
 
 /// The temperature at which `loss` is least, by golden sections of its logarithm (Kiefer 1953): the negative
@@ -108,11 +223,53 @@ mod tests {
 
     #[test]
     fn softmax_by_hand() {
+        let softmax = |logits: &[f32], temperature| Calibration::tempered(temperature).softmax(logits);
         let p = softmax(&[0.0, 3f32.ln()], 1.0);
         assert!((p[0] - 0.25).abs() < 1e-7 && (p[1] - 0.75).abs() < 1e-7);
         let p = softmax(&[0.0, 2.0 * 3f32.ln()], 2.0);
         assert!((p[0] - 0.25).abs() < 1e-7);
         assert_eq!(softmax(&[1e4, 0.0], 1.0), [1.0, 0.0]);
+        // Odds of 3 : 1 by the logits; a bias of ln 3 for the other class makes them even.
+        let even = Calibration { bias: vec![3f64.ln(), 0.0], ..Calibration::tempered(2.0) };
+        assert!((even.softmax(&[0.0, 2.0 * 3f32.ln()])[0] - 0.5).abs() < 1e-7);
+    }
+
+    #[test]
+    fn decisions_by_hand() {
+        let p = [0.5, 0.3, 0.2];
+        assert_eq!(Calibration::default().decide(&p), 0);
+        let weighted = Calibration { decision: vec![0.5, 1.0, 2.0], ..Calibration::default() };
+        // 0.25, 0.3, 0.4.
+        assert_eq!(weighted.decide(&p), 2);
+        let even = Calibration { decision: vec![1.0, 2.0, 4.0], ..Calibration::default() };
+        assert_eq!(even.decide(&[0.5, 0.25, 0.125]), 0, "the first of equals");
+    }
+
+    #[test]
+    fn it_travels_in_the_metadata_and_old_files_have_none_of_it() {
+        let calibration = Calibration { temperature: 0.8, bias: vec![-0.5, 0.25, 0.25], decision: vec![2.0, 0.5, 1.0] };
+        let mut meta = Meta::new();
+        calibration.write_to(&mut meta);
+        let mut map = std::collections::BTreeMap::new();
+        meta.write_to(&mut map);
+        assert_eq!(map["nevus.class_bias"], "[-0.5,0.25,0.25]");
+        assert_eq!(Calibration::of(&Meta::from_map(&map).unwrap()), calibration);
+        map.remove("nevus.class_bias");
+        map.remove("nevus.decision_weights");
+        let old = Calibration::of(&Meta::from_map(&map).unwrap());
+        assert_eq!(old, Calibration::tempered(0.8));
+        assert_eq!((old.bias_of(2), old.weight_of(2)), (0.0, 1.0));
+        assert_eq!(Calibration::of(&Meta::new()), Calibration::default());
+    }
+
+    #[test]
+    fn refuses_what_cannot_be_applied() {
+        let said = |calibration: Calibration| calibration.check(3).unwrap_err().to_string();
+        assert!(said(Calibration::tempered(0.0)).contains("temperature is 0"));
+        assert!(said(Calibration { bias: vec![0.0; 2], ..Calibration::default() }).contains("2 biases"));
+        assert!(said(Calibration { bias: vec![f64::NAN; 3], ..Calibration::default() }).contains("finite"));
+        let zero = Calibration { decision: vec![1.0, 0.0, 1.0], ..Calibration::default() };
+        assert!(said(zero).contains("decision weights"));
     }
 
     #[test]
@@ -121,7 +278,7 @@ mod tests {
         // 3/4, that is x / T = ln 3.
         for x in [2.0f32, 0.3] {
             let loss = |t: f64| {
-                let p = softmax(&[0.0, x], t);
+                let p = Calibration::tempered(t).softmax(&[0.0, x]);
                 -(3.0 * p[1].ln() + p[0].ln())
             };
             let expected = f64::from(x) / 3f64.ln();

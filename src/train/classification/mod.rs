@@ -2,13 +2,16 @@
 //!
 //! Recall of a class is tp / (tp + fn), precision tp / (tp + fp), F1 their harmonic mean 2 tp / (2 tp + fp + fn), each 0
 //! where it is 0 / 0, as scikit-learn's; balanced accuracy is the mean recall over the classes that occur (Brodersen et
-//! al. 2010). A photograph's class is that of its greatest probability. Intervals are percentiles of a bootstrap that
+//! al. 2010). A photograph is taken for the class of its greatest probability, each multiplied by the class's weight where a
+//! [`Calibration`] has weights; the area under a curve and the calibration error know no such weights. Intervals are percentiles of a bootstrap that
 //! draws lesions, not photographs, with replacement (Efron, Tibshirani 1993, ch. 8 and 13): photographs of one lesion
 //! are no independent observations.
 
 mod bootstrap;
 pub mod calibration;
 pub mod curves;
+pub mod decision;
+pub mod fit;
 #[cfg(test)]
 mod tests;
 
@@ -16,12 +19,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use self::calibration::{Bin, expected_calibration_error, least, reliability, softmax};
+use self::calibration::{Bin, argmax, expected_calibration_error, least, reliability};
 use self::curves::{Point, Scored, average_precision, curve, recall_at_specificity, roc_auc};
 use crate::data::Classes;
 use crate::error::{Error, Result};
 
 pub use self::bootstrap::{Bootstrap, Interval};
+pub use self::calibration::Calibration;
+pub use self::decision::Decide;
 
 /// The specificity at which DESIGN's recall of melanomas is taken.
 const SPECIFICITY: f64 = 0.9;
@@ -37,26 +42,6 @@ pub struct Predicted {
     pub label: usize,
     /// The logits of each way in which it was shown: one, or several with test-time augmentation.
     pub logits: Vec<Vec<f32>>,
-}
-
-impl Predicted {
-    /// The mean over the ways it was shown of softmax(logits / temperature).
-    #[must_use]
-    pub fn probabilities(&self, temperature: f64) -> Vec<f64> {
-        mean_probabilities(&self.logits, temperature)
-    }
-}
-
-/// The mean of softmax(logits / temperature) over several logits of one photograph.
-#[must_use]
-pub fn mean_probabilities(logits: &[Vec<f32>], temperature: f64) -> Vec<f64> {
-    let mut mean = vec![0.0; logits.first().map_or(0, Vec::len)];
-    for way in logits {
-        for (sum, p) in mean.iter_mut().zip(softmax(way, temperature)) {
-            *sum += p / logits.len() as f64;
-        }
-    }
-    mean
 }
 
 /// What a network said of a set of photographs.
@@ -100,6 +85,8 @@ pub struct ImageClass {
     pub predicted: String,
     /// Calibrated, in the order of the classes.
     pub probabilities: Vec<f64>,
+    /// That of the class it was taken for; not always the greatest where classes weigh differently.
+    pub probability: f64,
 }
 
 impl ImageClass {
@@ -135,12 +122,17 @@ pub struct ClassificationScores {
     pub melanoma_average_precision: Option<f64>,
     /// The highest recall where at least nine tenths of the rest are not taken for melanomas.
     pub melanoma_recall_at_90_specificity: Option<f64>,
-    /// Expected calibration error at temperature 1.
+    /// Expected calibration error of softmax(logits).
     pub ece: f64,
-    /// Expected calibration error at the temperature.
+    /// Expected calibration error of the calibrated probabilities. Both are of the most probable class, whatever class the
+    /// photograph is taken for.
     pub ece_calibrated: f64,
     /// What logits are divided by.
     pub temperature: f64,
+    /// What is then added to them, class by class.
+    pub class_bias: Vec<f64>,
+    /// What probabilities are multiplied by, class by class, before the greatest says what a photograph is taken for.
+    pub decision_weights: Vec<f64>,
     /// Class by class.
     pub classes: Vec<ClassScores>,
     /// Photographs of class (row) that were taken for class (column).
@@ -155,9 +147,8 @@ impl ClassificationScores {
     /// The `count` photographs that were taken for something else with the greatest certainty, the surest first.
     #[must_use]
     pub fn worst(&self, count: usize) -> Vec<&ImageClass> {
-        let sure = |image: &ImageClass| image.probabilities.iter().copied().fold(0.0, f64::max);
         let mut wrong: Vec<&ImageClass> = self.per_image.iter().filter(|image| !image.right()).collect();
-        wrong.sort_by(|a, b| sure(b).total_cmp(&sure(a)).then_with(|| a.name.cmp(&b.name)));
+        wrong.sort_by(|a, b| b.probability.total_cmp(&a.probability).then_with(|| a.name.cmp(&b.name)));
         wrong.truncate(count);
         wrong
     }
@@ -202,32 +193,42 @@ impl ClassificationMeter {
         Ok(())
     }
 
-    /// The mean −ln of the right class's probability at a temperature.
+    /// The mean −ln of the right class's probability.
     #[must_use]
-    pub fn nll(&self, temperature: f64) -> f64 {
-        let one = |image: &Predicted| -image.probabilities(temperature)[image.label].max(1e-300).ln();
+    pub fn nll(&self, calibration: &Calibration) -> f64 {
+        let one = |image: &Predicted| -calibration.probabilities(&image.logits)[image.label].max(1e-300).ln();
         self.images.iter().map(one).sum::<f64>() / self.images.len().max(1) as f64
     }
 
-    /// The temperature at which [`ClassificationMeter::nll`] is least, 0.05 to 20.
+    /// The temperature at which [`ClassificationMeter::nll`] is least, without biases, 0.05 to 20.
     ///
     /// # Errors
     /// [`Error::Parameter`] where no photograph was added.
     pub fn fit_temperature(&self) -> Result<f64> {
         self.refuse_empty()?;
-        Ok(least(|temperature| self.nll(temperature)))
+        Ok(least(|temperature| self.nll(&Calibration::tempered(temperature))))
     }
 
-    /// The figures at a temperature, with intervals where a bootstrap is asked for.
+    /// The temperature and the biases at which [`ClassificationMeter::nll`] is least (see [`fit`]), and the weights that
+    /// `decide` asks for (see [`decision`]). Meant for photographs that are neither trained nor reported on.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where no photograph was added, or the temperature is not above 0.
-    pub fn scores(&self, temperature: f64, bootstrap: Option<&Bootstrap>) -> Result<ClassificationScores> {
+    /// [`Error::Parameter`] where no photograph was added.
+    pub fn calibrate(&self, decide: Decide) -> Result<Calibration> {
+        let start = Calibration::tempered(self.fit_temperature()?);
+        let calibration = fit::fit(&self.images, self.classes.len(), &start, fit::PRIOR);
+        Ok(decision::decided(&self.images, self.classes.len(), calibration, decide))
+    }
+
+    /// The calibrated figures, with intervals where a bootstrap is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] where no photograph was added, or [`Calibration::check`] refuses.
+    pub fn scores(&self, calibration: &Calibration, bootstrap: Option<&Bootstrap>) -> Result<ClassificationScores> {
         self.refuse_empty()?;
-        if !(temperature.is_finite() && temperature > 0.0) {
-            return Err(Error::parameter("metrics", format!("the temperature is {temperature}, expected above 0")));
-        }
-        let seen = Seen::new(self, temperature);
+        let count = self.classes.len();
+        calibration.check(count)?;
+        let seen = Seen::new(self, calibration);
         let ones = vec![1.0; self.images.len()];
         let figures = seen.figures(&ones);
         let intervals = match bootstrap {
@@ -238,13 +239,15 @@ impl ClassificationMeter {
             }
         };
         let names = self.classes.names();
-        let per_image = self.images.iter().zip(&seen.calibrated).map(|(image, p)| ImageClass {
-            name: image.name.clone(),
-            lesion: image.lesion.clone(),
-            label: names[image.label].clone(),
-            predicted: names[argmax(p)].clone(),
-            probabilities: p.clone(),
-        });
+        let per_image =
+            self.images.iter().zip(&seen.calibrated).zip(&seen.taken).map(|((image, p), &taken)| ImageClass {
+                name: image.name.clone(),
+                lesion: image.lesion.clone(),
+                label: names[image.label].clone(),
+                predicted: names[taken].clone(),
+                probabilities: p.clone(),
+                probability: p[taken],
+            });
         let mut lesions: Vec<&str> = self.images.iter().map(|image| image.lesion.as_str()).collect();
         lesions.sort_unstable();
         lesions.dedup();
@@ -257,7 +260,7 @@ impl ClassificationMeter {
             accuracy: figures.accuracy,
             balanced_accuracy: figures.balanced_accuracy,
             macro_f1: figures.macro_f1,
-            nll: self.nll(temperature),
+            nll: self.nll(calibration),
             melanoma_recall: melanoma.map(|scores| scores.recall),
             melanoma_f1: melanoma.map(|scores| scores.f1),
             melanoma_auc: melanoma.and_then(|scores| scores.auc),
@@ -265,7 +268,9 @@ impl ClassificationMeter {
             melanoma_recall_at_90_specificity: figures.melanoma_recall_at_specificity,
             ece: figures.ece,
             ece_calibrated: figures.ece_calibrated,
-            temperature,
+            temperature: calibration.temperature,
+            class_bias: (0..count).map(|class| calibration.bias_of(class)).collect(),
+            decision_weights: (0..count).map(|class| calibration.weight_of(class)).collect(),
             classes: figures.classes,
             confusion,
             intervals,
@@ -273,31 +278,27 @@ impl ClassificationMeter {
         })
     }
 
-    /// The curve of one class against the rest at a temperature; see [`curves`].
+    /// The curve of one class against the rest; see [`curves`].
     #[must_use]
-    pub fn curve(&self, class: usize, temperature: f64) -> Vec<Point> {
+    pub fn curve(&self, class: usize, calibration: &Calibration) -> Vec<Point> {
         let scored = |image: &Predicted| Scored {
-            score: image.probabilities(temperature).get(class).copied().unwrap_or(0.0),
+            score: calibration.probabilities(&image.logits).get(class).copied().unwrap_or(0.0),
             positive: image.label == class,
             weight: 1.0,
         };
         curve(&self.images.iter().map(scored).collect::<Vec<_>>())
     }
 
-    /// The reliability diagram at a temperature; see [`calibration`].
+    /// The reliability diagram of the most probable class; see [`calibration`].
     #[must_use]
-    pub fn reliability(&self, temperature: f64) -> Vec<Bin> {
-        let seen: Vec<_> = self.images.iter().map(|image| (image.label, image.probabilities(temperature))).collect();
-        reliability(&seen.iter().map(|(label, p)| top(p, *label, 1.0)).collect::<Vec<_>>())
+    pub fn reliability(&self, calibration: &Calibration) -> Vec<Bin> {
+        let one = |image: &Predicted| top(&calibration.probabilities(&image.logits), image.label, 1.0);
+        reliability(&self.images.iter().map(one).collect::<Vec<_>>())
     }
 
     fn refuse_empty(&self) -> Result<()> {
         if self.images.is_empty() { Err(Error::parameter("metrics", "no photograph was measured")) } else { Ok(()) }
     }
-}
-
-fn argmax(values: &[f64]) -> usize {
-    (0..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best })
 }
 
 fn top(p: &[f64], label: usize, weight: f64) -> (f64, bool, f64) {
@@ -311,6 +312,8 @@ struct Seen<'a> {
     labels: Vec<usize>,
     raw: Vec<Vec<f64>>,
     calibrated: Vec<Vec<f64>>,
+    /// The class that each is taken for.
+    taken: Vec<usize>,
     /// For each class, the photographs with the highest probability of it first.
     orders: Vec<Vec<usize>>,
 }
@@ -329,9 +332,12 @@ struct Figures {
 }
 
 impl<'a> Seen<'a> {
-    fn new(meter: &'a ClassificationMeter, temperature: f64) -> Self {
-        let at = |t: f64| -> Vec<Vec<f64>> { meter.images.iter().map(|image| image.probabilities(t)).collect() };
-        let calibrated = at(temperature);
+    fn new(meter: &'a ClassificationMeter, calibration: &Calibration) -> Self {
+        let by = |calibration: &Calibration| -> Vec<Vec<f64>> {
+            meter.images.iter().map(|image| calibration.probabilities(&image.logits)).collect()
+        };
+        let calibrated = by(calibration);
+        let taken = calibrated.iter().map(|p| calibration.decide(p)).collect();
         let order = |class: usize| {
             let mut order: Vec<usize> = (0..calibrated.len()).collect();
             order.sort_by(|&a, &b| calibrated[b][class].total_cmp(&calibrated[a][class]));
@@ -339,14 +345,14 @@ impl<'a> Seen<'a> {
         };
         let orders = (0..meter.classes.len()).map(order).collect();
         let labels = meter.images.iter().map(|image| image.label).collect();
-        Self { classes: &meter.classes, labels, raw: at(1.0), calibrated, orders }
+        Self { classes: &meter.classes, labels, raw: by(&Calibration::default()), calibrated, taken, orders }
     }
 
     fn figures(&self, weights: &[f64]) -> Figures {
         let count = self.classes.len();
         let mut confusion = vec![vec![0.0; count]; count];
-        for ((p, &label), weight) in self.calibrated.iter().zip(&self.labels).zip(weights) {
-            confusion[label][argmax(p)] += weight;
+        for ((&taken, &label), weight) in self.taken.iter().zip(&self.labels).zip(weights) {
+            confusion[label][taken] += weight;
         }
         let all: f64 = weights.iter().sum();
         let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };

@@ -1,33 +1,40 @@
 //! `nevus eval classify`.
 
+mod shown;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::{LeftOut, Side, WORST, short, side};
+use super::{LeftOut, Side, side};
 use crate::cli::Context;
 use crate::cli::classes::{ViewArgs, complete_masks};
 use crate::cli::model::{self, Way, ways};
 use crate::cli::sides::SidesArgs;
-use crate::cli::table::table;
 use crate::data::save::write_atomic;
-use crate::data::{Dataset, DecodeLimits, Labelled, Split, View, read_photo};
+use crate::data::{Classes, Dataset, Labelled, Split, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::Weights;
-use crate::report::classification::{FIGURES, Measured, ThresholdRow, figure, page, with_interval};
-use crate::report::document::Tile;
 use crate::train::classification::curves::{Point, threshold_for_recall};
+use crate::train::classification::{Calibration, Decide};
 use crate::train::{Bootstrap, ClassificationMeter, ClassificationScores, Classifier};
 
-/// Pictures on the page.
-const SHOWN: usize = 24;
+/// What naming classes is to be good at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DecideArg {
+    /// Accuracy: the most probable class
+    Accurate,
+    /// The mean of accuracy and balanced accuracy
+    Both,
+    /// Balanced accuracy: the class whose probability is greatest for how common it is
+    Balanced,
+}
 
 /// Flags of `nevus eval classify`.
 #[derive(Debug, Args)]
@@ -59,9 +66,13 @@ pub(in crate::cli) struct ClassifyArgs {
     /// Show each photograph in so many ways (1, 2 or 4: mirrored) and take the mean
     #[arg(long, default_value_t = Way::from(1), value_name = "N", value_parser = ways)]
     tta: Way,
-    /// Fit the temperature on val, and keep it in the weights file
+    /// Fit the temperature and a bias for each class on val, and keep them in the weights file
     #[arg(long)]
     calibrate: bool,
+    /// For --calibrate: what photographs are taken for is to be good at this, by weights of the classes that are kept too
+    /// [default: both]
+    #[arg(long, value_enum, value_name = "AIM", requires = "calibrate")]
+    decide: Option<DecideArg>,
     /// Find the threshold at which so large a share of the melanomas is found: on val where there is one
     #[arg(long, value_name = "SHARE", value_parser = model::probability)]
     melanoma_recall: Option<f32>,
@@ -170,15 +181,15 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     if args.calibrate && (view != own || args.weights.is_none()) {
         let message = match view == own {
             true => "changes the weights file, so it has to be named: --weights FILE".into(),
-            false => format!("the temperature kept in the weights is for their own view, {}", own.name()),
+            false => format!("the calibration kept in the weights is for their own view, {}", own.name()),
         };
         return Err(Error::parameter("--calibrate", message));
     }
     // Outlines that the U-Net has to make are kept until the end of this run only.
     let made = tempfile::tempdir().map_err(Error::io(std::env::temp_dir()))?;
     work.outline(&mut labelled_side, view, made.path())?;
-    let mut temperature = classifier.options().temperature;
-    let calibration = match weights.meta()?.temperature {
+    let mut calibration = classifier.options().calibration.clone();
+    let origin = match weights.meta()?.temperature {
         _ if args.calibrate => "fitted on val",
         Some(_) => "kept in the weights",
         None => "for the weights keep none",
@@ -187,29 +198,33 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     if args.calibrate || (args.melanoma_recall.is_some() && split != "val" && !val.samples.is_empty()) {
         if val.samples.is_empty() {
             let hint = "nevus data split";
-            return Err(Error::data(&args.data, format!("has no val to fit a temperature on (hint: {hint})")));
+            return Err(Error::data(&args.data, format!("has no val to calibrate on (hint: {hint})")));
         }
         work.outline(&mut val, view, made.path())?;
         let meter = work.measure(&classifier, &mut val, view)?;
         if args.calibrate {
-            temperature = meter.fit_temperature()?;
-            keep_temperature(&mut weights, &path, temperature)?;
-            context.say(format!("temperature {temperature:.4}, fitted on val, is kept in {}", path.display()));
+            calibration = meter.calibrate(args.decide.map_or_else(Decide::default, Decide::from))?;
+            keep(&mut weights, &path, &calibration)?;
+            context.say(format!(
+                "{}, fitted on val, is kept in {}",
+                said(&calibration, meter.classes()),
+                path.display()
+            ));
         }
         on_val = Some(meter);
     }
     // Before the rest: it also finds the masks that cannot be read, and all is measured on the same photographs.
     let compared = match args.compare {
-        true => work.compare(&mut labelled_side, (&classifier, &path), made.path())?,
+        true => work.compare(&mut labelled_side, (&classifier, &calibration, &path), made.path())?,
         false => Vec::new(),
     };
     let start = Instant::now();
     let meter = work.measure(&classifier, &mut labelled_side, view)?;
     let seconds = start.elapsed().as_secs_f64();
-    let scores = meter.scores(temperature, work.bootstrap.as_ref())?;
+    let scores = meter.scores(&calibration, work.bootstrap.as_ref())?;
     let melanoma_threshold = args
         .melanoma_recall
-        .map(|wanted| threshold(decimal(wanted), on_val.as_ref(), (&meter, split), temperature))
+        .map(|wanted| threshold(decimal(wanted), on_val.as_ref(), (&meter, split), &calibration))
         .transpose()?;
     let report = Report {
         scores,
@@ -225,10 +240,10 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         compared,
     };
     if let Some(file) = &args.report {
-        let html = html(&report, &meter, &labelled_side, args, calibration)?;
+        let html = shown::html(&report, &meter, &labelled_side, args, (&calibration, origin))?;
         write_atomic(file, |out| out.write_all(html.as_bytes()).map_err(Error::io(file)))?;
     }
-    context.print_or_write(|| text(&report), &report)?;
+    context.print_or_write(|| shown::text(&report), &report)?;
     Ok(report.unreadable.exit_code())
 }
 
@@ -278,7 +293,12 @@ impl Work<'_> {
     }
 
     /// The three views, each with the weights that are given for it.
-    fn compare(&self, labelled: &mut Labelled, own: (&Classifier, &Path), folder: &Path) -> Result<Vec<Compared>> {
+    fn compare(
+        &self,
+        labelled: &mut Labelled,
+        (own, calibration, path): (&Classifier, &Calibration, &Path),
+        folder: &Path,
+    ) -> Result<Vec<Compared>> {
         let views = [
             (View::Whole, None),
             (View::Crop { margin: View::MARGIN }, self.args.crop_weights.as_ref()),
@@ -290,20 +310,21 @@ impl Work<'_> {
         for (view, weights) in views.into_iter().rev() {
             let loaded = weights.map(Weights::open).transpose()?;
             let other = loaded.map(|weights| model::classifier(self.gpu, &weights, self.context)).transpose()?;
-            if let Some(other) = other.as_ref().filter(|other| other.classes() != own.0.classes()) {
-                let (got, expected) = (other.classes().names().join(", "), own.0.classes().names().join(", "));
-                let path = weights.map(PathBuf::as_path).unwrap_or(own.1);
+            if let Some(other) = other.as_ref().filter(|other| other.classes() != own.classes()) {
+                let (got, expected) = (other.classes().names().join(", "), own.classes().names().join(", "));
+                let path = weights.map_or(path, PathBuf::as_path);
                 return Err(Error::weights(path, format!("tells apart {got}, expected {expected}")));
             }
-            let classifier = other.as_ref().unwrap_or(own.0);
+            let classifier = other.as_ref().unwrap_or(own);
+            let calibration = other.as_ref().map_or(calibration, |other| &other.options().calibration);
             // A crop has the margin that these weights know.
             let view = match (view, classifier.options().view) {
                 (View::Crop { .. }, known @ View::Crop { .. }) => known,
                 (view, _) => view,
             };
             let meter = self.measure(classifier, labelled, view)?;
-            let scores = meter.scores(classifier.options().temperature, self.bootstrap.as_ref())?;
-            let weights = weights.map_or(own.1, PathBuf::as_path).to_path_buf();
+            let scores = meter.scores(calibration, self.bootstrap.as_ref())?;
+            let weights = weights.map_or(path, PathBuf::as_path).to_path_buf();
             compared.push(Compared { name: view.name().into(), weights, scores });
         }
         compared.reverse();
@@ -316,10 +337,29 @@ fn decimal(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::from(value))
 }
 
-/// Writes a temperature into the metadata of a weights file, which stays as it is but for that.
-fn keep_temperature(weights: &mut Weights, path: &Path, temperature: f64) -> Result<()> {
+impl From<DecideArg> for Decide {
+    fn from(aim: DecideArg) -> Self {
+        match aim {
+            DecideArg::Accurate => Self::Accurate,
+            DecideArg::Both => Self::Both,
+            DecideArg::Balanced => Self::Balanced,
+        }
+    }
+}
+
+/// A calibration in words.
+fn said(calibration: &Calibration, classes: &Classes) -> String {
+    let one = |(at, name): (usize, &String)| {
+        format!("{name} {:+.3} × {:.3}", calibration.bias_of(at), calibration.weight_of(at))
+    };
+    let by_class: Vec<String> = classes.names().iter().enumerate().map(one).collect();
+    format!("temperature {:.4}, by class bias × decision weight: {}", calibration.temperature, by_class.join(", "))
+}
+
+/// Writes a calibration into the metadata of a weights file, which stays as it is but for that.
+fn keep(weights: &mut Weights, path: &Path, calibration: &Calibration) -> Result<()> {
     let mut meta = weights.meta()?;
-    meta.temperature = Some(temperature);
+    calibration.write_to(&mut meta);
     weights.set_meta(&meta);
     weights.save(path, weights.precision())
 }
@@ -329,17 +369,17 @@ fn threshold(
     wanted: f64,
     on_val: Option<&ClassificationMeter>,
     (meter, split): (&ClassificationMeter, &'static str),
-    temperature: f64,
+    calibration: &Calibration,
 ) -> Result<Threshold> {
     let refuse = |message: &str| Error::parameter("--melanoma-recall", message);
     let class = meter.classes().melanoma().ok_or_else(|| refuse("no class is called mel or melanoma"))?;
     let (chosen_on, chooser) = on_val.map_or((split, meter), |val| ("val", val));
-    let point = threshold_for_recall(&chooser.curve(class, temperature), wanted);
+    let point = threshold_for_recall(&chooser.curve(class, calibration), wanted);
     let point = point.ok_or_else(|| refuse("there are melanomas only, or none"))?;
     let reached = |measured: &ClassificationMeter| {
         let (mut found, mut melanomas, mut spared, mut others) = (0.0, 0.0, 0.0, 0.0);
         for image in measured.images() {
-            let says = image.probabilities(temperature)[class] >= point.threshold;
+            let says = calibration.probabilities(&image.logits)[class] >= point.threshold;
             if image.label == class {
                 melanomas += 1.0;
                 found += f64::from(u8::from(says));
@@ -352,113 +392,4 @@ fn threshold(
     };
     let measured = (chosen_on != split).then(|| reached(meter));
     Ok(Threshold { wanted_recall: wanted, chosen_on, point, measured })
-}
-
-fn html(
-    report: &Report,
-    meter: &ClassificationMeter,
-    labelled: &Labelled,
-    args: &ClassifyArgs,
-    calibration: &str,
-) -> Result<String> {
-    let mut worst = Vec::new();
-    for image in report.scores.worst(SHOWN) {
-        let Some(sample) = labelled.samples.iter().find(|sample| sample.id == image.name) else { continue };
-        let sure = image.probabilities.iter().copied().fold(0.0, f64::max);
-        let lines = vec![
-            short(&image.name).to_owned(),
-            format!("is {}, taken for {} ({:.0} %)", image.label, image.predicted, 100.0 * sure),
-        ];
-        worst.push(Tile { picture: read_photo(&sample.image, &DecodeLimits::default())?, lines });
-    }
-    let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let shown = format!("{}, in {} ways", report.view.name(), report.ways);
-    let compared: Vec<(String, ClassificationScores)> =
-        report.compared.iter().map(|one| (one.name.clone(), one.scores.clone())).collect();
-    page(Measured {
-        facts: vec![
-            ("Data", format!("{}, {}", name(&args.data), report.split)),
-            ("Weights", name(&report.weights)),
-            ("Shown", if report.ways == 1 { report.view.name().into() } else { shown }),
-            ("Computed on", report.device.clone()),
-            ("Time", format!("{:.1} s", report.seconds)),
-        ],
-        meter,
-        scores: &report.scores,
-        compared: &compared,
-        threshold: report.melanoma_threshold.as_ref().map(|found| ThresholdRow {
-            wanted_recall: found.wanted_recall,
-            chosen_on: found.chosen_on,
-            point: found.point,
-            measured: found.measured.as_ref().map(|reached| (report.split, reached.recall, reached.specificity)),
-        }),
-        calibration,
-        worst,
-    })
-}
-
-fn text(report: &Report) -> String {
-    let scores = &report.scores;
-    let mut text = String::new();
-    let ways = if report.ways > 1 { format!(", in {} ways", report.ways) } else { String::new() };
-    let _ = writeln!(
-        text,
-        "{} photographs of {} lesions ({}), {}{ways}, temperature {:.3}\n",
-        scores.images,
-        scores.lesions,
-        report.split,
-        report.view.name(),
-        scores.temperature
-    );
-    let compared: Vec<(&str, &ClassificationScores)> = match report.compared.as_slice() {
-        [] => vec![("value (95 % interval)", scores)],
-        all => all.iter().map(|one| (one.name.as_str(), &one.scores)).collect(),
-    };
-    let head: Vec<&str> = std::iter::once("figure").chain(compared.iter().map(|(name, _)| *name)).collect();
-    let row = |(key, name): &(&str, &str)| {
-        let values = compared.iter().map(|(_, scores)| figure(scores, key).map_or("none".into(), with_interval));
-        std::iter::once((*name).to_owned()).chain(values).collect::<Vec<_>>()
-    };
-    text += &table(&head, &FIGURES.iter().map(row).collect::<Vec<_>>(), &[]);
-    let names: Vec<&str> = scores.classes.iter().map(|class| class.name.as_str()).collect();
-    let head: Vec<&str> = ["is \\ taken for"]
-        .into_iter()
-        .chain(names.iter().copied())
-        .chain(["precision", "recall", "F1", "AUC"])
-        .collect();
-    let row = |(class, counts): (&crate::train::classification::ClassScores, &Vec<u64>)| {
-        let counts = counts.iter().map(u64::to_string);
-        let figures = [Some(class.precision), Some(class.recall), Some(class.f1), class.auc];
-        let figures = figures.map(|value| value.map_or("none".into(), |value| format!("{value:.3}")));
-        std::iter::once(class.name.clone()).chain(counts).chain(figures).collect::<Vec<_>>()
-    };
-    let rows: Vec<_> = scores.classes.iter().zip(&scores.confusion).map(row).collect();
-    let right: Vec<usize> = (1..head.len()).collect();
-    let _ = writeln!(text, "\n{}", table(&head, &rows, &right).trim_end());
-    if let Some(Threshold { wanted_recall, chosen_on, point, measured }) = &report.melanoma_threshold {
-        let (recall, specificity) =
-            measured.as_ref().map_or((point.recall, point.specificity()), |m| (m.recall, m.specificity));
-        let _ = writeln!(
-            text,
-            "\nmelanoma from probability {:.4}: chosen on {chosen_on} for recall {wanted_recall:.2}; \
-             here recall {recall:.3}, specificity {specificity:.3}",
-            point.threshold
-        );
-    }
-    let worst = scores.worst(WORST);
-    if !worst.is_empty() {
-        let row = |image: &&crate::train::classification::ImageClass| {
-            let sure = image.probabilities.iter().copied().fold(0.0, f64::max);
-            vec![image.name.clone(), image.label.clone(), image.predicted.clone(), format!("{sure:.3}")]
-        };
-        let rows: Vec<_> = worst.iter().map(row).collect();
-        let _ = writeln!(
-            text,
-            "\n{}",
-            table(&["surest mistakes", "is", "taken for", "probability"], &rows, &[3]).trim_end()
-        );
-    }
-    text += &report.unreadable.line();
-    let _ = writeln!(text, "\n{:.1} s on {}", report.seconds, report.device);
-    text
 }
