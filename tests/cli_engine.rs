@@ -183,6 +183,7 @@ fn bench_of_a_tiny_step() {
         assert!(report["total_ms_min"].as_f64().unwrap() <= report["total_ms_median"].as_f64().unwrap());
         assert!(report["peak_bytes"].as_u64().unwrap() > 0 && report["rows"].is_array());
         assert!(report["memory"]["recomputed"].is_null());
+        assert_eq!(report["optimizer"]["name"].as_str(), (mode == "train").then_some("adamw"));
     }
     let args = ["--mode", "train", "--batch", "4", "--size", "32x48", "--base", "4", "--repeat", "1", "--recompute"];
     let done = nevus(["bench", "unet"].into_iter().chain(args).chain(["--json"]));
@@ -191,6 +192,28 @@ fn bench_of_a_tiny_step() {
     assert!(memory["pools"].as_u64() < memory["recomputed"]["pools_kept"].as_u64(), "{memory}");
     assert!(err(&done).contains("recompute: "), "{}", err(&done));
     refused(&nevus(["bench", "unet", "--recompute"]), "only a training step");
+    let small = ["--mode", "train", "--batch", "1", "--size", "16x32", "--base", "4", "--repeat", "1", "--json"];
+    let done = nevus(["bench", "unet", "--optimizer", "sgd", "--loss", "bce"].into_iter().chain(small));
+    let report = json(&done.stdout);
+    assert_eq!((&report["optimizer"]["name"], &report["loss"]), (&"sgd".into(), &"bce".into()), "{}", err(&done));
+    refused(&nevus(["bench", "unet", "--taken"]), "--taken");
+}
+
+#[test]
+fn bench_of_one_layer() {
+    if !adapter() {
+        return;
+    }
+    let done = nevus(["bench", "conv2d", "--layer", "3x3 512->512", "--taken", "--repeat", "1", "--json"]);
+    assert_eq!(code(&done), 0, "{}", err(&done));
+    let report = json(&done.stdout);
+    let rows = report["rows"].as_array().unwrap();
+    let mut kernels: Vec<&str> = rows.iter().map(|row| row["op"].as_str().unwrap()).collect();
+    kernels.dedup();
+    assert_eq!(kernels.len(), rows.len(), "one version of each kernel: {report}");
+    assert!(kernels.contains(&"conv2d.forward") && kernels.contains(&"conv2d.backward_weight"), "{report}");
+    assert!(rows.iter().all(|row| row["name"] == "3x3 512->512 @7x7"), "{report}");
+    refused(&nevus(["bench", "conv2d", "--layer", "9x9"]), "9x9");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::train::step::{Loss, Normalisation, Optimizer, Rate, Step, StepOptions
 pub(super) enum Mode {
     /// From photographs to logits
     Forward,
-    /// A whole optimizer step: forward, backward, clipping, AdamW, average
+    /// A whole optimizer step: forward, backward, clipping, update, average
     Train,
 }
 
@@ -32,7 +32,18 @@ pub(super) enum Network {
     ResNet(ResNet),
 }
 
-const OPTIMIZER: Optimizer = Optimizer::Adamw { weight_decay: 1e-4 };
+/// How a training step updates, and what a U-Net's minimises.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recipe {
+    pub optimizer: Optimizer,
+    pub loss: Loss,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self { optimizer: Optimizer::Adamw { weight_decay: 1e-4 }, loss: Loss::BceDice }
+    }
+}
 
 impl std::fmt::Display for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,7 +56,7 @@ impl std::fmt::Display for Network {
 
 impl Network {
     /// Its graph for `n` photographs of height `h` and width `w`, and what it gives.
-    pub(super) fn graph(self, mode: Mode, n: usize, [h, w]: [usize; 2]) -> Result<(Graph, Vec<Value>)> {
+    pub(super) fn graph(self, mode: Mode, recipe: Recipe, n: usize, [h, w]: [usize; 2]) -> Result<(Graph, Vec<Value>)> {
         let normalisation = Normalisation::default();
         if mode == Mode::Forward {
             let mut graph = Graph::new();
@@ -65,15 +76,15 @@ impl Network {
                     batch: n,
                     micro_batches: 1,
                     size: [h, w],
-                    loss: Loss::BceDice,
-                    optimizer: OPTIMIZER,
+                    loss: recipe.loss,
+                    optimizer: recipe.optimizer,
                     clip: 1.0,
                     seed: 0,
                 };
                 options.build()?
             }
             Self::ResNet(net) => {
-                let step = Step { parts: 1, optimizer: OPTIMIZER, clip: 1.0, rate: &Rate::usual };
+                let step = Step { parts: 1, optimizer: recipe.optimizer, clip: 1.0, rate: &Rate::usual };
                 step.append(Graph::new(), |graph, _, running| {
                     let image = graph.input("image.0", [n, 3, h, w])?;
                     let target = graph.input("target.0", [n])?;
@@ -88,7 +99,7 @@ impl Network {
     }
 
     /// Random values for the inputs of its graph, by name.
-    pub(super) fn inputs(self, mode: Mode, n: usize, [h, w]: [usize; 2]) -> Result<Vec<(&'static str, Tensor)>> {
+    pub(super) fn inputs(self, mode: Mode, recipe: Recipe, n: usize, [h, w]: [usize; 2]) -> Result<Vec<(&'static str, Tensor)>> {
         let image = Input::drawn([n, 3, h, w], Draw::Uniform(0.0, 1.0)).tensor(1);
         if mode == Mode::Forward {
             return Ok(vec![("image", image)]);
@@ -101,7 +112,7 @@ impl Network {
             ("image.0", image),
             ("target.0", target.tensor(2)),
             ("step", Tensor::new([1], vec![1.0])?),
-            ("hyper", OPTIMIZER.hyper(1e-4, 1)?),
+            ("hyper", recipe.optimizer.hyper(1e-4, 1)?),
             ("average", Tensor::new([4], vec![0.99, 0.0, 0.0, 0.0])?),
         ])
     }

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::context::to_json;
 use super::networks::Mode;
+use super::train::{LossArg, OptimizerArg};
 use super::{Context, SizeArg};
 use crate::data::save::write_atomic;
 use crate::error::{Error, Result};
@@ -45,6 +46,18 @@ pub(super) struct BenchArgs {
     /// Of resnet50, classes that are told apart
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     classes: u32,
+    /// Of a training step, what makes updates of gradients; sgd has momentum 0.9
+    #[arg(long, value_enum, default_value_t = OptimizerArg::Adamw)]
+    optimizer: OptimizerArg,
+    /// Of unet's training step, what is minimised
+    #[arg(long, value_enum, default_value_t = LossArg::BceDice)]
+    loss: LossArg,
+    /// Of ops, only the layers with LAYER in their name, such as "3x3 64->64"; can be given several times
+    #[arg(long, value_name = "LAYER")]
+    layer: Vec<String>,
+    /// Of ops, only the version that a plan takes
+    #[arg(long)]
+    taken: bool,
     /// How often to run
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     repeat: u32,
@@ -71,6 +84,9 @@ pub(super) fn run(args: &BenchArgs, context: &Context) -> Result<ExitCode> {
     if args.recompute && (model.is_none() || args.mode != Mode::Train) {
         let message = "only a training step keeps values that it can compute again (hint: unet --mode train)";
         return Err(Error::parameter("bench --recompute", message));
+    }
+    if model.is_some() && (!args.layer.is_empty() || args.taken) {
+        return Err(Error::parameter("bench", "--layer and --taken choose among ops' layers, not within a network"));
     }
     // Read first: a file that is none should not cost the time of a bench.
     let old = args.compare.as_deref().map(Old::read).transpose()?;

@@ -7,15 +7,16 @@ use serde::Serialize;
 
 use super::BenchArgs;
 use super::rows::{Row, Rows, min_median};
-use crate::cli::networks::{Mode, Network};
+use crate::cli::networks::{Mode, Network, Recipe};
 use crate::cli::table::table;
-use crate::cli::{Context, SizeArg};
+use crate::cli::{Context, SizeArg, train};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Peaks};
 use crate::models::{ResNet, ResNetDepth, UNet};
 use crate::plan::{Memory, Params, Plan, PlanOptions};
 use crate::tensor::Tensor;
 use crate::train::Init;
+use crate::train::step::{Loss, Optimizer};
 
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -24,6 +25,10 @@ pub(super) struct Report {
     peak_gbps: f64,
     model: Network,
     mode: Mode,
+    /// Of a training step.
+    optimizer: Option<Optimizer>,
+    /// Of a U-Net's training step.
+    loss: Option<Loss>,
     batch: usize,
     height: usize,
     width: usize,
@@ -56,8 +61,10 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
         }
     };
     let (batch, size) = (usize::from(args.batch), [size.height, size.width]);
-    let (graph, outputs) = model.graph(args.mode, batch, size)?;
-    let inputs = model.inputs(args.mode, batch, size)?;
+    let optimizer = train::optimizer(Recipe::default().optimizer, Some(args.optimizer), None, None);
+    let recipe = Recipe { optimizer, loss: args.loss.into() };
+    let (graph, outputs) = model.graph(args.mode, recipe, batch, size)?;
+    let inputs = model.inputs(args.mode, recipe, batch, size)?;
     let options = PlanOptions { recompute: args.recompute, ..context.plan_options(gpu) };
     let plan = Plan::new(gpu, &graph, &outputs, &options)?;
     context.say(format!("memory: {}", plan.memory()));
@@ -99,6 +106,8 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
         peak_gbps: peaks.gbps,
         model,
         mode: args.mode,
+        optimizer: (args.mode == Mode::Train).then_some(recipe.optimizer),
+        loss: (args.mode == Mode::Train && matches!(model, Network::UNet(_))).then_some(recipe.loss),
         batch,
         height: size[0],
         width: size[1],

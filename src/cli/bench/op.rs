@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Peaks};
 use crate::graph::{Graph, Op, Value};
 use crate::ops::pointwise::Add;
-use crate::ops::{Attributes, OPS, Room};
-use crate::plan::{Params, Plan, PlanOptions};
+use crate::ops::{Attributes, Kernel, OPS, Room};
+use crate::plan::{CallProfile, Params, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
 #[derive(Serialize)]
@@ -73,16 +73,46 @@ fn build(room: &Room, shape: &Shape) -> Result<Built> {
     Ok(Built { graph, outputs, given })
 }
 
+/// The layers' shapes to time, each with its room: of these rooms those that `layers` name by a part, all where it is
+/// empty.
+fn wanted<'a>(
+    rooms: &[&'static Room],
+    shapes: &'a [Shape],
+    layers: &[String],
+) -> Result<Vec<(&'static Room, &'a Shape)>> {
+    let of = |room: &'static Room| {
+        shapes.iter().filter(|shape| room.ops.contains(&shape.op)).map(move |shape| (room, shape))
+    };
+    let all: Vec<_> = rooms.iter().flat_map(|&room| of(room)).collect();
+    if let Some(layer) = layers.iter().find(|&layer| !all.iter().any(|(_, shape)| shape.label.contains(layer))) {
+        let known: Vec<&str> = all.iter().map(|(_, shape)| shape.label.as_str()).collect();
+        let message = format!("no layer has {layer:?} in its name, expected a part of one of: {}", known.join(", "));
+        return Err(Error::parameter("bench", message));
+    }
+    let asked = |label: &str| layers.is_empty() || layers.iter().any(|layer| label.contains(layer));
+    Ok(all.into_iter().filter(|(_, shape)| asked(&shape.label)).collect())
+}
+
+/// For each turn the versions that may run, by kernel: the n-th of every kernel at once, for kernels do not hinder each
+/// other. One turn without a limit where the plan is to choose.
+fn turns(room: &Room, taken: bool) -> Vec<BTreeMap<String, String>> {
+    if taken {
+        return vec![BTreeMap::new()];
+    }
+    let most = room.kernels.iter().map(|kernel| kernel.versions.len()).max().unwrap_or(0);
+    let turn = |at: usize| {
+        let version = |kernel: &Kernel| Some((kernel.name.to_owned(), kernel.versions.get(at)?.shader.to_owned()));
+        room.kernels.iter().filter_map(version).collect()
+    };
+    (0..most).map(turn).collect()
+}
+
 pub(super) fn run(args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, context: &Context) -> Result<Report> {
-    let rooms = rooms(&args.what)?;
-    let shapes = shapes::all();
+    let (rooms, shapes) = (rooms(&args.what)?, shapes::all());
+    let wanted = wanted(&rooms, &shapes, &args.layer)?;
     let mut rows = Vec::new();
-    let wanted: Vec<(&Room, &Shape)> = rooms
-        .iter()
-        .flat_map(|&room| shapes.iter().filter(|shape| room.ops.contains(&shape.op)).map(move |shape| (room, shape)))
-        .collect();
     for room in &rooms {
-        if !wanted.iter().any(|(other, _)| other.name == room.name) {
+        if args.layer.is_empty() && !wanted.iter().any(|(other, _)| other.name == room.name) {
             tracing::warn!("{} has no shapes of its own: see the models (unet, resnet50)", room.name);
         }
     }
@@ -90,14 +120,13 @@ pub(super) fn run(args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, context: &Context)
     for (room, shape) in wanted {
         let Built { graph, outputs, given } = build(room, shape)?;
         let params = Params::new(gpu, &graph)?;
-        // The n-th version of every kernel at once: kernels do not hinder each other.
-        let most = room.kernels.iter().map(|kernel| kernel.versions.len()).max().unwrap_or(0);
-        for at in 0..most {
-            let only: BTreeMap<String, String> = room
-                .kernels
-                .iter()
-                .filter_map(|kernel| Some((kernel.name.to_owned(), kernel.versions.get(at)?.shader.to_owned())))
-                .collect();
+        for only in turns(room, args.taken) {
+            let asked = |call: &CallProfile| match only.get(call.kernel) {
+                // A version that cannot take the shape gave way to another, which has its own turn.
+                Some(version) => version == call.version,
+                // Conversions of layouts are another room's.
+                None => args.taken && room.kernels.iter().any(|kernel| kernel.name == call.kernel),
+            };
             let options = PlanOptions { rewrite: false, only: only.clone(), ..context.plan_options(gpu) };
             let plan = Plan::new(gpu, &graph, &outputs, &options)?;
             let inputs: Vec<(&str, &Tensor)> = given
@@ -116,8 +145,7 @@ pub(super) fn run(args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, context: &Context)
                     call.name.clone_from(&shape.label);
                     call
                 });
-                // A version that cannot take the shape gave way to another, which has its own turn.
-                kept.add(calls.filter(|call| only.get(call.kernel).is_some_and(|version| version == call.version)));
+                kept.add(calls.filter(asked));
             }
             rows.extend(kept.finish(peaks));
         }
@@ -158,4 +186,38 @@ pub(super) fn text(report: &Report) -> String {
         report.peak_gflops,
         report.peak_gbps
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(layers: &[&str]) -> Result<Vec<String>> {
+        let layers: Vec<String> = layers.iter().map(|&layer| layer.into()).collect();
+        let shapes = shapes::all();
+        let found = wanted(&rooms(&["conv2d".into(), "conv_transpose2d".into()])?, &shapes, &layers)?;
+        Ok(found.into_iter().map(|(room, shape)| format!("{} {}", room.name, shape.label)).collect())
+    }
+
+    #[test]
+    fn layers_are_named_by_a_part() {
+        assert_eq!(labels(&["3x3 64->64"]).unwrap(), ["conv2d 3x3 64->64 @56x56"]);
+        let two = labels(&["2x2 128->64 @56x56", "7x7"]).unwrap();
+        assert_eq!(two, ["conv2d 7x7 3->64 @224x224", "conv_transpose2d 2x2 128->64 @56x56"]);
+        assert!(labels(&[]).unwrap().len() > 10);
+        let error = labels(&["7x7", "9x9"]).unwrap_err().to_string();
+        assert!(error.contains("9x9") && error.contains("3x3 64->64 @56x56"), "{error}");
+    }
+
+    #[test]
+    fn every_version_has_its_turn() {
+        let room = rooms(&["conv2d".into()]).unwrap()[0];
+        let turns_of_all = turns(room, false);
+        for kernel in room.kernels {
+            let seen: Vec<&str> = turns_of_all.iter().filter_map(|t| t.get(kernel.name)).map(String::as_str).collect();
+            let versions: Vec<&str> = kernel.versions.iter().map(|version| version.shader).collect();
+            assert_eq!(seen, versions);
+        }
+        assert_eq!(turns(room, true), [BTreeMap::new()]);
+    }
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+pub(super) use self::recipe::{LossArg, OptimizerArg, optimizer};
 use super::Context;
 use crate::error::Result;
 

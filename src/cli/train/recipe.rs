@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::models::weights::Start;
 use crate::report::document::Cell;
 use crate::report::{Document, LineChart, Series, line_chart};
-use crate::train::step::Optimizer;
+use crate::train::step::{Loss, Optimizer};
 use crate::train::{Decay, MetricsTable, Row, Schedule};
 
 /// SGD's momentum where nothing says otherwise.
@@ -17,9 +17,27 @@ pub(super) const MOMENTUM: f32 = 0.9;
 pub(super) const LICENSE: &str = "as the training data's";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum OptimizerArg {
+pub(in crate::cli) enum OptimizerArg {
     Sgd,
     Adamw,
+}
+
+/// What a segmentation minimises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum LossArg {
+    Bce,
+    Dice,
+    BceDice,
+}
+
+impl From<LossArg> for Loss {
+    fn from(loss: LossArg) -> Self {
+        match loss {
+            LossArg::Bce => Self::Bce,
+            LossArg::Dice => Self::Dice,
+            LossArg::BceDice => Self::BceDice,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -41,7 +59,7 @@ impl ScheduleArg {
 }
 
 /// How gradients become updates: what no flag says stays as in `base`.
-pub(super) fn optimizer(
+pub(in crate::cli) fn optimizer(
     base: Optimizer,
     kind: Option<OptimizerArg>,
     momentum: Option<f32>,

@@ -7,7 +7,9 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::progress::{Progress, highest, how, not_read};
-use super::recipe::{Chart, LICENSE, OptimizerArg, ScheduleArg, leave, length, optimizer, schedule, started};
+use super::recipe::{
+    Chart, LICENSE, LossArg, OptimizerArg, ScheduleArg, leave, length, optimizer, schedule, started,
+};
 use crate::cli::{Context, SizeArg, sides};
 use crate::data::{Augment, Dataset, Sample, Split};
 use crate::error::Result;
@@ -17,13 +19,6 @@ use crate::plan::PlanOptions;
 use crate::train::segment::{Event, SegmentConfig, SegmentRun, Splits, Validated};
 use crate::train::step::{Loss, Normalisation, Optimizer};
 use crate::train::{RunDir, Schedule};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum LossArg {
-    Bce,
-    Dice,
-    BceDice,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum AugmentArg {
@@ -163,11 +158,7 @@ fn config(args: &SegmentArgs, stored: Option<&SegmentConfig>, init: Option<&Weig
         batch: args.batch.map_or(base.batch, |batch| batch as usize),
         micro_batches: args.micro_batch.map_or(base.micro_batches, |parts| parts as usize),
         epochs: args.epochs.unwrap_or(base.epochs),
-        loss: args.loss.map_or(base.loss, |loss| match loss {
-            LossArg::Bce => Loss::Bce,
-            LossArg::Dice => Loss::Dice,
-            LossArg::BceDice => Loss::BceDice,
-        }),
+        loss: args.loss.map_or(base.loss, Loss::from),
         optimizer: optimizer(base.optimizer, args.optimizer, args.momentum, args.weight_decay),
         clip: args.clip.map_or(base.clip, |clip| (clip > 0.0).then_some(clip)),
         ema: args.ema.unwrap_or(base.ema),

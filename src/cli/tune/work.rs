@@ -1,7 +1,7 @@
 //! What is measured: the calls of the networks, at the sizes they are used at.
 
 use crate::cli::Context;
-use crate::cli::networks::{Mode, Network};
+use crate::cli::networks::{Mode, Network, Recipe};
 use crate::error::Result;
 use crate::gpu::{DeviceType, Gpu};
 use crate::models::{ResNet, ResNetDepth, UNet};
@@ -34,7 +34,7 @@ pub(super) fn subjects(args: &TuneArgs, gpu: &Gpu, context: &Context) -> Result<
     for &size in SHIPPED.iter().chain(larger) {
         for network in networks {
             for &mode in modes {
-                let (graph, outputs) = network.graph(mode, batch(gpu, size), size)?;
+                let (graph, outputs) = network.graph(mode, Recipe::default(), batch(gpu, size), size)?;
                 calls.extend(PlannedCall::all(&graph, &outputs, &options, gpu.caps())?);
             }
         }
