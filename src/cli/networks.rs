@@ -99,7 +99,13 @@ impl Network {
     }
 
     /// Random values for the inputs of its graph, by name.
-    pub(super) fn inputs(self, mode: Mode, recipe: Recipe, n: usize, [h, w]: [usize; 2]) -> Result<Vec<(&'static str, Tensor)>> {
+    pub(super) fn inputs(
+        self,
+        mode: Mode,
+        recipe: Recipe,
+        n: usize,
+        [h, w]: [usize; 2],
+    ) -> Result<Vec<(&'static str, Tensor)>> {
         let image = Input::drawn([n, 3, h, w], Draw::Uniform(0.0, 1.0)).tensor(1);
         if mode == Mode::Forward {
             return Ok(vec![("image", image)]);

@@ -7,9 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::progress::{Progress, highest, how, not_read};
-use super::recipe::{
-    Chart, LICENSE, LossArg, OptimizerArg, ScheduleArg, leave, length, optimizer, schedule, started,
-};
+use super::recipe::{Chart, LICENSE, LossArg, OptimizerArg, ScheduleArg, leave, length, optimizer, schedule, started};
 use crate::cli::{Context, SizeArg, sides};
 use crate::data::{Augment, Dataset, Sample, Split};
 use crate::error::Result;
