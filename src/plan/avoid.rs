@@ -17,10 +17,10 @@ struct Record {
     shaders: BTreeSet<String>,
 }
 
-/// The file for this adapter and driver.
+/// The file for this adapter, its driver, and the kernels' sources: one that was mended is judged anew.
 #[must_use]
 pub fn file(gpu: &Gpu, folder: &Path) -> PathBuf {
-    let key = format!("{} {:?}", gpu.caps().describe(), gpu.caps().adapter.ids);
+    let key = format!("{} {:?} {}", gpu.caps().describe(), gpu.caps().adapter.ids, gpu.shaders().digest());
     let name = blake3::hash(key.as_bytes()).to_hex();
     folder.join(format!("avoid-{}.json", &name[..16]))
 }
