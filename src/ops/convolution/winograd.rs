@@ -11,7 +11,7 @@ use crate::gpu::{Caps, ParamBlock, gpu_params};
 use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, fold};
 
 use super::gather::transposed_weight;
-use super::{GatherParams, Geometry, SUBGROUP, Side, Tile, WG, WeightParams, bias_slot, images, vars};
+use super::{GatherParams, Geometry, SUBGROUP, Side, Tile, WG, WeightParams, bias_slot, flops, images, vars};
 
 gpu_params! {
     /// The uniform block of the images' transforms: `common/winograd_tiles`.
@@ -46,6 +46,10 @@ pub const WEIGHT_GRADIENT: ShaderInfo =
 /// Floats of one image's points in one round: what is written should still be near when it is read.
 const ROUND: usize = 2 << 20;
 
+/// Floating-point operations below which a convolution is done so soon that its shaders take longer to compile than
+/// thousands of runs would gain.
+const LITTLE: u64 = 200_000_000;
+
 /// F(m×m, 3×3).
 #[derive(Debug, Clone, Copy)]
 pub struct Winograd {
@@ -77,8 +81,9 @@ impl Winograd {
         let within = |floats: usize| floats as u64 * 4 <= caps.max_binding;
         let image = |[c, h, w]: [usize; 3]| within(c.next_multiple_of(4) * h * w);
         let weight = within(self.points() * g.x[0].next_multiple_of(4) * g.y[0].next_multiple_of(4));
+        let worth = flops(g, g.n) >= LITTLE && image(g.x) && image(g.y) && weight;
         let [own, other] = [self.m, 6 - self.m].map(|m| Self { m, ..self }.cost(g, tiled, fixed));
-        image(g.x) && image(g.y) && weight && own < 0.9 * direct_cost(g) && (own < other || own == other && self.m == 2)
+        worth && own < 0.9 * direct_cost(g) && (own < other || own == other && self.m == 2)
     }
 
     /// Time, in products of two channels at a pixel and tap by the plain GEMM: of the products, of an image's way to
