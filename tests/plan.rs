@@ -463,6 +463,7 @@ fn a_join_that_is_a_view_gives_the_bits_of_one_that_is_copied() {
         };
         let ((viewed, fewer), (copied, more)) = (run(true), run(false));
         same_tensors("join", &viewed, &copied);
-        assert_eq!(fewer < more, channels[0] % 4 == 0, "{channels:?}: {fewer} and {more} dispatches");
+        // The transposed weight of the data gradient is kept.
+        assert_eq!(fewer + 1 < more, channels[0] % 4 == 0, "{channels:?}: {fewer} and {more} dispatches");
     }
 }

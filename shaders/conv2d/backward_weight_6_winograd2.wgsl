@@ -1,2 +1,2 @@
-// conv2d / backward_weight / 6 Winograd F(2x2, 3x3): the gradient at each point is one GEMM over all tiles.
+// conv2d / backward_weight / 6 winograd2: F(2x2, 3x3); the gradient at each point is one GEMM over all tiles.
 {% include "common/weight_gemm" %}

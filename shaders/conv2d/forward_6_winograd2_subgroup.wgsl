@@ -1,2 +1,2 @@
-// conv2d / forward / 6 Winograd F(2x2, 3x3) on one subgroup, each weight loaded once and broadcast.
+// conv2d / forward / 6 winograd2 subgroup: F(2x2, 3x3) on one subgroup; the products at all points are one plain GEMM each.
 {% include "common/gather_gemm" %}

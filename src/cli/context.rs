@@ -2,8 +2,8 @@
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use clap::{ArgAction, Args};
@@ -65,6 +65,8 @@ pub struct Context {
     pub cancel: Arc<AtomicBool>,
     /// Whether the command measures kernels before its first plan: see `--tune-limit`.
     pub tunes: bool,
+    /// Time that the command has measured kernels for, of what `--tune-limit` allows.
+    pub tuned_for: Mutex<Duration>,
 }
 
 /// Seconds on the command line.
@@ -91,7 +93,14 @@ impl Context {
         let _ = tracing_subscriber::registry().with(layer).with(targets).try_init();
         let json = global.json.as_ref().is_some_and(|target| target.as_os_str() == "-");
         let json_file = global.json.clone().filter(|_| !json);
-        Self { json, json_file, global, cancel: Arc::new(AtomicBool::new(false)), tunes: false }
+        Self {
+            json,
+            json_file,
+            global,
+            cancel: Arc::new(AtomicBool::new(false)),
+            tunes: false,
+            tuned_for: Mutex::default(),
+        }
     }
 
     /// Makes Ctrl-C ask for an end; a second one ends the process at once.

@@ -57,7 +57,7 @@ use crate::graph::{Graph, Op, Value};
 pub use call::{Binding, Call, Derived, Launch, Lowered, Operand, Slot, Window, fold};
 pub use class::class;
 pub use pointwise::as_epilogue;
-pub use room::{Attributes, Epilogue, Gradient, Kernel, Layouts, Prospect, Requires, Room, ShaderInfo, Version};
+pub use room::{Attributes, Epilogue, Gradient, Kernel, Layouts, Prospect, Requires, Room, ShaderInfo, Version, Worth};
 pub(crate) use twin::twin;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 

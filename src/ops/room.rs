@@ -14,8 +14,19 @@ pub type FromCase = fn(&mut Graph, &str, &Attributes<'_>, &[Value]) -> Result<Ve
 /// The layouts of a call: the op, the shapes of inputs and outputs, and the layouts the inputs have now.
 pub type ChooseLayouts = fn(&dyn Op, &[&[usize]], &[&[usize]], &[Layout]) -> Option<Layouts>;
 
-/// Whether a version is expected to be the fastest for a call.
-pub type Pays = fn(&Prospect<'_>) -> bool;
+/// What a version expects of itself for a call.
+pub type Pays = fn(&Prospect<'_>) -> Worth;
+
+/// Whether a version is worth taking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worth {
+    /// It would pass one of the adapter's limits.
+    Impossible,
+    /// Versions before it are expected to be faster.
+    Slower,
+    /// It is expected to be faster than those before it.
+    Faster,
+}
 
 /// What is known of a call when its version is chosen.
 #[derive(Debug, Clone, Copy)]
@@ -134,7 +145,7 @@ pub struct Version {
 
 impl Version {
     /// [`Version::pays`] of a version that is better than those before it wherever it can run.
-    pub const ALWAYS: Pays = |_| true;
+    pub const ALWAYS: Pays = |_| Worth::Faster;
 }
 
 /// A shader and its uniform block.

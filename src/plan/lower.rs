@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Caps;
 use crate::graph::{Graph, Layout, Op, Slab, Source, Value};
 use crate::ops::layout::Convert;
-use crate::ops::{self, Epilogue, Kernel, Operand, Prospect, Version};
+use crate::ops::{self, Epilogue, Kernel, Operand, Prospect, Version, Worth};
 use crate::tensor::Tensor;
 
 use super::PlanOptions;
@@ -323,9 +323,14 @@ fn choose(
     let asked = options.only.contains_key(kernel.name);
     let measured = options.table.as_ref().filter(|_| !asked && kernel.versions.len() > 1).and_then(|table| {
         let row = table.get(kernel.name, &ops::class(prospect))?;
-        versions.iter().copied().find(|version| version.shader == row.version)
+        let possible = |version: &Version| (version.pays)(prospect) != Worth::Impossible;
+        versions.iter().copied().find(|version| version.shader == row.version && possible(version))
     });
-    let usual = versions.iter().rev().copied().filter(|version| asked || (version.pays)(prospect));
+    let usual = versions.iter().rev().copied().filter(|version| match (version.pays)(prospect) {
+        Worth::Faster => true,
+        Worth::Slower => asked,
+        Worth::Impossible => false,
+    });
     let usable = measured.into_iter().chain(usual).filter(|version| version.requires.missing(caps).is_none());
     let mut fitting = usable.filter_map(|version| Some((version, (version.layouts)(op, inputs, outputs, offered)?)));
     // A version that is asked for but cannot take these shapes gives way to the plainest, which takes all.

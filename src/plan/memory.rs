@@ -52,7 +52,7 @@ impl std::fmt::Display for Memory {
         write!(
             f,
             "{:.1} MiB: weights {:.1}, gradients {:.1}, optimizer {:.1}, activations and workspaces {:.1} (unshared {:.1}), \
-             inputs {:.1}, folded {:.1}, staging {:.1}",
+             inputs {:.1}, derived {:.1}, staging {:.1}",
             mib(self.total()),
             mib(self.weights),
             mib(self.gradients),

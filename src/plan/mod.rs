@@ -195,6 +195,20 @@ impl Plan {
         self.lowered[self.steps.prelude..].iter().map(|lowered| lowered.launches.len()).sum()
     }
 
+    /// A digest of which version runs each node, the same where values are computed again or not.
+    #[must_use]
+    pub fn versions_digest(&self) -> String {
+        let named = self.steps.steps.iter().map(|step| {
+            let name = step.name.strip_suffix(rewrite::AGAIN).unwrap_or(&step.name);
+            (name, step.op.kernel(), step.version.shader)
+        });
+        let mut hash = blake3::Hasher::new();
+        for (name, kernel, version) in named.collect::<BTreeSet<_>>() {
+            hash.update(format!("{name}\n{kernel}\n{version}\n").as_bytes());
+        }
+        hash.finalize().to_hex()[..32].to_owned()
+    }
+
     /// Which version of each kernel runs (the first where shapes make them differ).
     #[must_use]
     pub fn versions(&self) -> &BTreeMap<&'static str, &'static str> {

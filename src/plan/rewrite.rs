@@ -10,6 +10,9 @@ use crate::error::Result;
 use crate::graph::{Graph, Op, Slab, Source, Value};
 use crate::ops::{self, Epilogue};
 
+/// What the name of a call that is repeated ends in.
+pub(super) const AGAIN: &str = " again";
+
 /// A node after the rewrites.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
@@ -68,7 +71,7 @@ impl<'a> Program<'a> {
                 *input = latest.get(input).copied().unwrap_or(*input);
             }
             if std::mem::replace(&mut seen[at], true) {
-                call.name.push_str(" again");
+                call.name.push_str(AGAIN);
                 let (name, op) = (call.name.clone(), Arc::clone(&call.op));
                 let fresh = graph.to_mut().scoped(&name, |graph| graph.push_arc(op, call.own_inputs()))?;
                 latest.extend(self.calls[at].outputs.iter().copied().zip(fresh.iter().copied()));

@@ -23,7 +23,8 @@ use super::classifier::{ClassifierOptions, unmasked};
 use super::find_lr::{self, LrFound, LrPoint, LrRange};
 use super::lost::Lost;
 use super::mixup;
-use super::session::{Engine, Place, Session, Settings, Task, refuse_lost_start, thinned};
+use super::run_dir::refuse_lost_start;
+use super::session::{Engine, Place, Session, Settings, Task, thinned};
 use super::step::{Normalisation, Optimizer, Step, StepGraph, ema_slab};
 use super::{ClassificationScores, Classifier, Goal, Init, RunDir, Schedule, StageRates, Ways};
 
@@ -376,7 +377,13 @@ impl<'a> ClassifyRun<'a> {
         let view = engine.params.view(&ema_slab())?;
         let averaged = Classifier::with_params(gpu, options, view).planned(planning.clone());
         let weights = splits.train.class_weights(config.class_weights)?;
-        let task = Classification { config, splits, weights, averaged, lost: Lost::default() };
+        let task = Classification {
+            config,
+            splits,
+            weights,
+            averaged,
+            lost: Lost::none_of(&unmasked(&splits.val, config.view).samples)?,
+        };
         let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
         let mut loaded = None;
         let session = Session::open(gpu, place, engine, task, |engine| {
@@ -428,7 +435,7 @@ impl Task for Classification<'_> {
         let val = val.thinned(self.config.val_limit.unwrap_or(usize::MAX));
         let batch = self.config.batch.min(32);
         let (meter, lost) = self.averaged.measure_readable(&val, self.config.view, Ways::One, batch, progress)?;
-        self.lost.note(&lost);
+        self.lost.note(&lost)?;
         let calibration = meter.calibrate(Decide::default())?;
         let scores = meter.scores(&calibration, None)?;
         let aucs: Vec<f64> = scores.classes.iter().filter_map(|class| class.auc).collect();

@@ -11,6 +11,7 @@ use super::checkpoint::{BEST, LAST, STATE};
 use super::table::MetricsTable;
 use crate::error::{Error, Result};
 use crate::models::durable::{UNFINISHED, write_durable};
+use crate::models::weights::Weights;
 use crate::plan::{PlanOptions, VersionTable};
 
 /// The run's configuration.
@@ -19,6 +20,17 @@ pub const CONFIG: &str = "config.json";
 pub const METRICS: &str = "metrics.csv";
 /// The table of versions that the run began with, where there was one.
 pub const VERSIONS: &str = "versions.json";
+
+/// Refuses to fill a run that started from weights without them: it is gone on with before its first checkpoint.
+pub(super) fn refuse_lost_start(digest: Option<&str>, init: Option<&Weights>) -> Result<()> {
+    match (digest, init) {
+        (Some(_), None) => {
+            let message = "the run has no checkpoint yet, so the weights it starts from are needed (hint: --init FILE)";
+            Err(Error::parameter("train", message))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// A run's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,7 +14,8 @@ use crate::plan::PlanOptions;
 use crate::tensor::Tensor;
 
 use super::lost::Lost;
-use super::session::{Engine, Place, Session, Settings, Task, refuse_lost_start, thinned};
+use super::run_dir::refuse_lost_start;
+use super::session::{Engine, Place, Session, Settings, Task, thinned};
 use super::step::{Loss, Normalisation, Optimizer, StepOptions, ema_slab};
 use super::validate::validate;
 use super::{Goal, Init, RunDir, Schedule, SegmentationScores, Segmenter};
@@ -180,7 +181,7 @@ impl<'a> SegmentRun<'a> {
         let SegmentConfig { net, normalisation, size, .. } = *config;
         let view = engine.params.view(&ema_slab())?;
         let averaged = Segmenter::with_params(gpu, net, normalisation, size, view, 0.5).planned(planning.clone());
-        let task = Segmentation { config, splits, averaged, lost: Lost::default() };
+        let task = Segmentation { config, splits, averaged, lost: Lost::none_of(&splits.val)? };
         let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
         let mut loaded = None;
         let session = Session::open(gpu, place, engine, task, |engine| {
@@ -252,7 +253,7 @@ impl Task for Segmentation<'_> {
         let every = thinned(self.splits.val.len(), self.config.val_limit);
         let val: Vec<Sample> = self.splits.val.iter().step_by(every).cloned().collect();
         let (meter, lost) = validate(&self.averaged, &val, 8, progress)?;
-        self.lost.note(&lost);
+        self.lost.note(&lost)?;
         Ok(Validated { best: meter.best()?, iou_at_half: meter.scores(0.5)?.mean_iou })
     }
 

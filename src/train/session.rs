@@ -289,8 +289,9 @@ impl<'a, T: Task> Session<'a, T> {
         let Place { dir, config, free, data, columns, resume } = place;
         let hash = config_hash(config, free)?;
         let resumed = resume.then(|| RunDir::resume(dir, config, free)).transpose()?;
-        let versions: BTreeMap<String, String> =
+        let mut versions: BTreeMap<String, String> =
             engine.plan.versions().iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        versions.insert("every node".into(), engine.plan.versions_digest());
         let Settings { goal, patience, .. } = engine.settings;
         let loaded = if resume { Checkpoint::load(dir)? } else { None };
         let state = match loaded {
@@ -489,17 +490,6 @@ impl<'a, T: Task> Session<'a, T> {
         checkpoint.save(self.dir.path(), &last, self.best.as_ref())?;
         self.best = None;
         Ok(())
-    }
-}
-
-/// Refuses to fill a run that started from weights without them: it is gone on with before its first checkpoint.
-pub(super) fn refuse_lost_start(digest: Option<&str>, init: Option<&Weights>) -> Result<()> {
-    match (digest, init) {
-        (Some(_), None) => {
-            let message = "the run has no checkpoint yet, so the weights it starts from are needed (hint: --init FILE)";
-            Err(Error::parameter("train", message))
-        }
-        _ => Ok(()),
     }
 }
 

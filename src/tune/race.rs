@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::ops::cases::{Case, Draw, Input};
 use crate::ops::harness::{self, Prepared};
-use crate::ops::{Epilogue, OPS, Version, compare};
+use crate::ops::{Epilogue, OPS, Version, Worth, compare};
 use crate::plan::table::TableRow;
 use crate::tensor::Tensor;
 
@@ -46,7 +46,7 @@ pub(super) fn race(gpu: &Gpu, subject: &Subject, rejected: &mut Vec<Rejected>) -
     let mut runners = checked(gpu, subject, rejected)?;
     let caps = gpu.caps();
     let call = &subject.call;
-    let pays = |runner: &Runner| call.with_prospect(caps, runner.version.pays);
+    let pays = |runner: &Runner| call.with_prospect(caps, runner.version.pays) == Worth::Faster;
     let Some(usual) = runners.iter().rposition(pays).or(runners.len().checked_sub(1)) else { return Ok(None) };
     let clock = Clock::suited(gpu, &runners[usual].prepared)?;
     let usual = runners[usual].version.shader;

@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn layers_are_named_by_a_part() {
         assert_eq!(labels(&["3x3 64->64"]).unwrap(), ["conv2d 3x3 64->64 @56x56"]);
-        let two = labels(&["2x2 128->64 @56x56", "7x7"]).unwrap();
+        let two = labels(&["2x2 128->64 @56x56", "7x7 3->64"]).unwrap();
         assert_eq!(two, ["conv2d 7x7 3->64 @224x224", "conv_transpose2d 2x2 128->64 @56x56"]);
         assert!(labels(&[]).unwrap().len() > 10);
         let error = labels(&["7x7", "9x9"]).unwrap_err().to_string();

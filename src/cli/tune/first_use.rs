@@ -1,11 +1,14 @@
 //! What nobody has measured on an adapter is measured at its first use, for a short time.
 
+use std::sync::PoisonError;
+use std::time::Instant;
+
 use crate::cli::Context;
 use crate::error::Result;
 use crate::gpu::{DeviceType, Gpu};
 use crate::plan::table::{Origin, file};
 use crate::plan::{PlanOptions, PlannedCall, VersionTable};
-use crate::tune::{subjects, tune, usual};
+use crate::tune::{Rejected, subjects, tune, usual};
 
 use super::known;
 
@@ -23,7 +26,8 @@ pub(in crate::cli) fn plan_options(
     calls: impl FnOnce(usize, &PlanOptions) -> Result<Vec<PlannedCall>>,
 ) -> Result<PlanOptions> {
     let options = context.plan_options(gpu);
-    let (limit, global) = (context.global.tune_limit, context.gpu_options());
+    let mut spent = context.tuned_for.lock().unwrap_or_else(PoisonError::into_inner);
+    let (limit, global) = (context.global.tune_limit.saturating_sub(*spent), context.gpu_options());
     let software = gpu.caps().adapter.device_type == DeviceType::Cpu;
     let Some(folder) = global.cache.filter(|_| context.tunes && !software && global.shaders.is_none()) else {
         return Ok(options);
@@ -36,11 +40,18 @@ pub(in crate::cli) fn plan_options(
         return Ok(options);
     }
     context.say(format!("measuring which kernels are the fastest here, for {} s at most", limit.as_secs_f64()));
+    let start = Instant::now();
     let tuned = tune(gpu, &wanted, Some(limit), &mut |_, _| !context.cancelled())?;
+    *spent += start.elapsed();
     let mut table = known(gpu, context).unwrap_or_else(|| VersionTable::new(Origin::of(gpu)));
     table.update(&tuned.table);
     if let Err(error) = table.save(file(gpu, &folder)) {
         tracing::warn!(%error, "what was measured is not kept");
     }
-    Ok(context.plan_options(gpu))
+    let mut options = context.plan_options(gpu);
+    for Rejected { class, version, why, .. } in &tuned.rejected {
+        tracing::warn!("{version} is not used: {class}: {why}");
+        options.avoid.insert((*version).to_owned());
+    }
+    Ok(options)
 }

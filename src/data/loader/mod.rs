@@ -47,6 +47,8 @@ pub struct Unreadable {
     pub id: String,
     /// Why, with the name of the file.
     pub reason: String,
+    /// Whether the file could not be opened at all; it may be back later.
+    pub missing: bool,
 }
 
 /// What becomes of a sample whose photograph or mask cannot be read.
@@ -205,7 +207,10 @@ impl Source {
     #[must_use]
     pub fn unreadable(&self) -> Vec<Unreadable> {
         let replaced = self.0.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = |(&index, reason): (&usize, &String)| self.0.lost(index, reason.clone());
+        let named = |(&index, reason): (&usize, &String)| {
+            let (id, reason) = (self.0.samples[index].id.clone(), reason.clone());
+            Unreadable { index, id, reason, missing: false }
+        };
         replaced.iter().map(named).collect()
     }
 
@@ -437,7 +442,7 @@ impl Shared {
             match made {
                 Ok(taken) => indices.push(taken),
                 Err(error) if self.options.on_unreadable == OnUnreadable::Skip => {
-                    unreadable.push(self.lost(index, error.to_string()));
+                    unreadable.push(self.lost(index, &error));
                 }
                 Err(error) => return Some(Err(error)),
             }
@@ -451,8 +456,9 @@ impl Shared {
         Some(Ok(Batch { images, masks, ids, indices, classes, unreadable }))
     }
 
-    fn lost(&self, index: usize, reason: String) -> Unreadable {
-        Unreadable { index, id: self.samples[index].id.clone(), reason }
+    fn lost(&self, index: usize, error: &Error) -> Unreadable {
+        let (id, missing) = (self.samples[index].id.clone(), matches!(error, Error::Io { .. }));
+        Unreadable { index, id, reason: error.to_string(), missing }
     }
 
     /// The sample at a place of the order, or the first after it that can be decoded, the order's beginning following its

@@ -24,7 +24,9 @@ impl Weights {
         let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, short) in &short {
             if let Some(other) = owners.insert(short, name) {
-                return Err(self.error(format!("tensors {other:?} and {name:?} would both be named {short:?}")));
+                return Err(self.error(format!(
+                    "tensors {other:?} and {name:?} would both be named {short:?} (hint: --keep-names)"
+                )));
             }
         }
         let renamed = self.tensors.keys().filter(|name| short[*name] != **name).count();

@@ -1,12 +1,12 @@
 //! Bindings, workgroups, and which version takes what.
 
 use crate::error::Result;
-use crate::gpu::ParamBlock;
+use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
     self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams,
 };
-use crate::ops::{Call, Layouts, Operand, Requires, ShaderInfo, Slot, Version};
+use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth};
 
 use super::winograd;
 use super::{Conv2d, Conv2dBackwardData, Conv2dBackwardWeight};
@@ -163,7 +163,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_weight_4_rows", fields: WeightParams::FIELDS }, SUM],
         requires: Requires::NOTHING,
         views: true,
-        pays: Version::ALWAYS,
+        pays: on_a_processor,
         exact: true,
         layouts: |op, inputs, outputs, offered| {
             let takes = backward_weight(op, inputs, outputs).is_ok_and(|g| Columns::takes_rows(&g));
@@ -180,7 +180,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_weight_5_rows_subgroup", fields: WeightParams::FIELDS }, SUM],
         requires: BROADCAST,
         views: true,
-        pays: Version::ALWAYS,
+        pays: on_a_processor,
         exact: true,
         layouts: |op, inputs, outputs, offered| {
             let takes = backward_weight(op, inputs, outputs).is_ok_and(|g| Columns::takes_rows(&g));
@@ -215,6 +215,11 @@ pub(super) fn image_layouts(_: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], _: 
 /// Two images to a weight.
 pub(super) fn weight_layouts(_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
     Some(Layouts::new([Layout::C4, Layout::C4], [Layout::Oihw4]))
+}
+
+/// Some 200 accumulators a lane: a processor keeps them in its nearest cache, a GPU may have no registers for them.
+fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
+    if prospect.caps.adapter.device_type == DeviceType::Cpu { Worth::Faster } else { Worth::Slower }
 }
 
 /// The geometry of an op by its shapes.

@@ -4,7 +4,7 @@ use crate::gpu::ParamBlock;
 use crate::ops::convolution::{
     GRADIENT, GatherParams, INPUT, OUTPUT, Side, TRANSPOSE, WEIGHT, WEIGHT_GRADIENT, WeightParams, Winograd,
 };
-use crate::ops::{Requires, ShaderInfo, Version};
+use crate::ops::{Requires, ShaderInfo, Version, Worth};
 
 use super::dispatch::{self, BROADCAST};
 
@@ -21,7 +21,7 @@ macro_rules! version {
             pays: |prospect| {
                 let geometry = $geometry(prospect.op, prospect.inputs, prospect.outputs);
                 let winograd = Winograd { m: $m, broadcast: $broadcast };
-                geometry.is_ok_and(|g| winograd.pays(prospect.caps, &g, $side, $kept && prospect.fixed))
+                geometry.map_or(Worth::Impossible, |g| winograd.worth(prospect.caps, &g, $side, $kept && prospect.fixed))
             },
             layouts: |op, inputs, outputs, offered| {
                 let takes = $geometry(op, inputs, outputs).is_ok_and(|g| Winograd::takes(&g));

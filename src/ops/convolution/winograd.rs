@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::gpu::{Caps, ParamBlock, gpu_params};
-use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, fold};
+use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, Worth, fold};
 
 use super::gather::transposed_weight;
 use super::{GatherParams, Geometry, SUBGROUP, Side, Tile, WG, WeightParams, bias_slot, flops, images, vars};
@@ -75,24 +75,30 @@ impl Winograd {
     }
 
     /// Whether it is expected to be faster than the plain GEMM, and than the other `m`: `tiled` is the side that is cut
-    /// into tiles, `fixed` that the weight's points are computed once for many calls.
+    /// into tiles, `fixed` that the weight's points are computed once for many calls. Then one sample's work decides, so
+    /// that a photograph's result does not depend on how many are in its batch.
     #[must_use]
-    pub fn pays(self, caps: &Caps, g: &Geometry, tiled: Side, fixed: bool) -> bool {
+    pub fn worth(self, caps: &Caps, g: &Geometry, tiled: Side, fixed: bool) -> Worth {
         let within = |floats: usize| floats as u64 * 4 <= caps.max_binding;
         let image = |[c, h, w]: [usize; 3]| within(c.next_multiple_of(4) * h * w);
         let weight = within(self.points() * g.x[0].next_multiple_of(4) * g.y[0].next_multiple_of(4));
-        let worth = flops(g, g.n) >= LITTLE && image(g.x) && image(g.y) && weight;
-        let [own, other] = [self.m, 6 - self.m].map(|m| Self { m, ..self }.cost(g, tiled, fixed));
-        worth && own < 0.9 * direct_cost(g) && (own < other || own == other && self.m == 2)
+        if !(image(g.x) && image(g.y) && weight) {
+            return Worth::Impossible;
+        }
+        let samples = if fixed { 1 } else { g.n };
+        let [own, other] = [self.m, 6 - self.m].map(|m| Self { m, ..self }.cost(g, tiled, samples, fixed));
+        let plain = 9.0 * (samples * g.y[1] * g.y[2] * g.x[0] * g.y[0]) as f64;
+        let better = own < 0.9 * plain && (own < other || own == other && self.m == 2);
+        if flops(g, samples) >= LITTLE && better { Worth::Faster } else { Worth::Slower }
     }
 
     /// Time, in products of two channels at a pixel and tap by the plain GEMM: of the products, of an image's way to
     /// the points or back, for each channel, and of the weight's, for each pair. Measured on two cores through a software
     /// driver; other devices move memory faster still beside what they compute.
-    fn cost(self, g: &Geometry, tiled: Side, fixed: bool) -> f64 {
+    fn cost(self, g: &Geometry, tiled: Side, samples: usize, fixed: bool) -> f64 {
         let [image, weight] = if self.m == 2 { [30.0, 20.0] } else { [58.0, 37.0] };
         let [rows, columns] = self.tiles(if tiled == Side::Y { g.y } else { g.x });
-        let tiles = g.n * rows * columns;
+        let tiles = samples * rows * columns;
         let [tiles, lanes] = [tiles, tiles.next_multiple_of(SUBGROUP as usize)].map(|count| count as f64);
         let [x, y] = [g.x[0], g.y[0]].map(|channels| channels as f64);
         let derived = if fixed { 0.0 } else { weight * x * y };
@@ -305,9 +311,4 @@ impl Winograd {
         lowered.launches.push(self.launch(call, &WEIGHT_GRADIENT, &params, bindings, quads));
         Ok(lowered)
     }
-}
-
-/// [`Winograd::cost`] of the plain GEMM.
-fn direct_cost(g: &Geometry) -> f64 {
-    9.0 * (g.n * g.y[1] * g.y[2] * g.x[0] * g.y[0]) as f64
 }
