@@ -2,6 +2,7 @@
 //! workgroups, and no op.
 
 mod adapter;
+mod ahead;
 mod buffer;
 mod cache;
 mod params;
@@ -63,6 +64,7 @@ struct Inner {
     checked_shaders: bool,
     shaders: ShaderLibrary,
     pipelines: pipeline::Pipelines,
+    opener: Option<ahead::Opener>,
     idle: staging::Idle,
     fault: Arc<Fault>,
     // wgpu's waits must not run from several threads at once.
@@ -104,7 +106,8 @@ impl Gpu {
             tracing::error!(%error, "the GPU reported an error outside any scope");
             lock(&on_error.error).get_or_insert(typed("device", 0, error));
         }));
-        Self::assemble(device, queue, summary, options, fault)
+        let opener = ahead::Opener::new(adapter, options);
+        Self::assemble(device, queue, summary, options, fault, opener)
     }
 
     /// Wraps a device and a queue that the host already has. Only the features and limits that the host asked for are
@@ -119,7 +122,7 @@ impl Gpu {
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
         let summary = adapter::summary(usize::MAX, &device.adapter_info(), device.features(), &device.limits());
         let options = GpuOptions { cache: None, ..GpuOptions::default() };
-        Self::assemble(device, queue, summary, &options, Arc::default())
+        Self::assemble(device, queue, summary, &options, Arc::default(), None)
     }
 
     fn assemble(
@@ -128,6 +131,7 @@ impl Gpu {
         summary: AdapterSummary,
         options: &GpuOptions,
         fault: Arc<Fault>,
+        opener: Option<ahead::Opener>,
     ) -> Result<Self> {
         adapter::check(&summary.name, &device.limits())?;
         let on_lost = Arc::clone(&fault);
@@ -147,6 +151,7 @@ impl Gpu {
             checked_shaders: options.checked_shaders,
             shaders,
             pipelines,
+            opener,
             idle: staging::Idle::default(),
             fault,
             waiting: Mutex::new(()),

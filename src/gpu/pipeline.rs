@@ -38,17 +38,28 @@ impl Pipelines {
 }
 
 impl Gpu {
-    /// The pipelines of `keys`, compiling what is missing on as many threads as the processor has cores.
+    /// The pipelines of `keys`, ready to run as far as the driver lets itself be told.
     pub(super) fn pipelines(&self, keys: &[PipelineKey]) -> Result<Vec<Arc<wgpu::ComputePipeline>>> {
+        let missing = self.missing(keys);
+        let pipelines = self.pipelines_of(keys)?;
+        self.compile_ahead(&missing);
+        Ok(pipelines)
+    }
+
+    fn missing(&self, keys: &[PipelineKey]) -> Vec<PipelineKey> {
+        let made = lock(&self.0.pipelines.made);
         let mut missing: Vec<PipelineKey> = Vec::new();
-        {
-            let made = lock(&self.0.pipelines.made);
-            for key in keys {
-                if !made.contains_key(key) && !missing.contains(key) {
-                    missing.push(key.clone());
-                }
+        for key in keys {
+            if !made.contains_key(key) && !missing.contains(key) {
+                missing.push(key.clone());
             }
         }
+        missing
+    }
+
+    /// The pipelines of `keys`, compiling what is missing on as many threads as the processor has cores.
+    pub(super) fn pipelines_of(&self, keys: &[PipelineKey]) -> Result<Vec<Arc<wgpu::ComputePipeline>>> {
+        let missing = self.missing(keys);
         if !missing.is_empty() {
             let threads = std::thread::available_parallelism().map_or(1, usize::from).min(missing.len());
             let queue = Mutex::new(missing.into_iter());
