@@ -10,19 +10,7 @@
 // Every split sums some whole samples, or some rows of one sample; which ones depends on the shapes alone. `continued`
 // 1: the samples are the next ones of a split, whose sum goes on.
 
-{% include "common/wide" %}
-
-struct Params {
-    n: u32, s4: u32, s: u32, b: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
-    stride_y: u32, stride_x: u32, pad_y: i32, pad_x: i32, dil_y: u32, dil_x: u32,
-    s_base: u32, s_stride: u32, b_base: u32, b_stride: u32,
-    samples: u32, rows: u32, row_splits: u32, split_floats4: u32, first_split: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read_write> shifted: array<Wide>;
-@group(0) @binding(2) var<storage, read_write> broad: array<Wide>;
-@group(0) @binding(3) var<storage, read_write> out: array<Wide>;
+{% include "common/weight_operands" %}
 
 {% set quads = tile // 4 %}
 {% set packed_pixels = lanes // quads if broadcast else 1 %}
