@@ -165,10 +165,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         views: true,
         pays: on_a_processor,
         exact: true,
-        layouts: |op, inputs, outputs, offered| {
-            let takes = backward_weight(op, inputs, outputs).is_ok_and(|g| Columns::takes_rows(&g));
-            takes.then(|| weight_layouts(op, inputs, outputs, offered)).flatten()
-        },
+        layouts: row_layouts,
         lower: |call| {
             let slots = [Slot::Input(0), Slot::Input(1)];
             let geometry = of(call, backward_weight)?;
@@ -182,10 +179,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         views: true,
         pays: on_a_processor,
         exact: true,
-        layouts: |op, inputs, outputs, offered| {
-            let takes = backward_weight(op, inputs, outputs).is_ok_and(|g| Columns::takes_rows(&g));
-            takes.then(|| weight_layouts(op, inputs, outputs, offered)).flatten()
-        },
+        layouts: row_layouts,
         lower: |call| {
             let slots = [Slot::Input(0), Slot::Input(1)];
             let geometry = of(call, backward_weight)?;
@@ -215,6 +209,12 @@ pub(super) fn image_layouts(_: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], _: 
 /// Two images to a weight.
 pub(super) fn weight_layouts(_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
     Some(Layouts::new([Layout::C4, Layout::C4], [Layout::Oihw4]))
+}
+
+/// [`weight_layouts`], where the taps of a row read neighbours.
+fn row_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    let takes = backward_weight(op, inputs, outputs).is_ok_and(|g| Columns::takes_rows(&g));
+    takes.then(|| weight_layouts(op, inputs, outputs, offered)).flatten()
 }
 
 /// Some 200 accumulators a lane: a processor keeps them in its nearest cache, a GPU may have no registers for them.

@@ -32,21 +32,17 @@ macro_rules! version {
     };
 }
 
-macro_rules! forward {
-    ($shader:literal, $m:literal, $broadcast:literal) => {
+/// A version that writes an image: of the forward, or of the data gradient.
+macro_rules! image {
+    ($geometry:path, $side:path, $around:tt, $shader:literal, $m:literal, $broadcast:literal) => {
         version!(
-            dispatch::forward,
+            $geometry,
             dispatch::image_layouts,
-            Side::Y,
-            |winograd: Winograd, call, shader| winograd.gather(
-                call,
-                shader,
-                &dispatch::of(call, dispatch::forward)?,
-                Side::Y
-            ),
+            $side,
+            |winograd: Winograd, call, shader| winograd.gather(call, shader, &dispatch::of(call, $geometry)?, $side),
             $shader,
             GatherParams::FIELDS,
-            [WEIGHT, INPUT, OUTPUT],
+            $around,
             true,
             $m,
             $broadcast
@@ -54,25 +50,13 @@ macro_rules! forward {
     };
 }
 
+macro_rules! forward {
+    ($($version:tt)*) => { image!(dispatch::forward, Side::Y, [WEIGHT, INPUT, OUTPUT], $($version)*) };
+}
+
 macro_rules! backward_data {
-    ($shader:literal, $m:literal, $broadcast:literal) => {
-        version!(
-            dispatch::backward_data,
-            dispatch::image_layouts,
-            Side::X,
-            |winograd: Winograd, call, shader| winograd.gather(
-                call,
-                shader,
-                &dispatch::of(call, dispatch::backward_data)?,
-                Side::X
-            ),
-            $shader,
-            GatherParams::FIELDS,
-            [TRANSPOSE, WEIGHT, INPUT, OUTPUT],
-            true,
-            $m,
-            $broadcast
-        )
+    ($($version:tt)*) => {
+        image!(dispatch::backward_data, Side::X, [TRANSPOSE, WEIGHT, INPUT, OUTPUT], $($version)*)
     };
 }
 
