@@ -16,7 +16,6 @@ pub(super) struct Kept {
 
 /// Takes out of `lowered` what can be kept.
 pub(super) fn take(steps: &Steps, lowered: &mut [Lowered]) -> Vec<Kept> {
-    let fixed = !steps.written().contains(&Slab::Weights);
     let keep = |(at, (step, lowered)): (usize, (&Step, &mut Lowered))| {
         let reads_weights = lowered.launches[..lowered.derived.launches].iter().all(|launch| {
             launch.bindings.iter().all(|binding| match binding.slot {
@@ -28,7 +27,7 @@ pub(super) fn take(steps: &Steps, lowered: &mut [Lowered]) -> Vec<Kept> {
                 Slot::Output(_) => false,
             })
         });
-        match fixed && at >= steps.prelude && reads_weights {
+        match steps.fixed && at >= steps.prelude && reads_weights {
             true => Kept {
                 launches: lowered.launches.drain(..lowered.derived.launches).collect(),
                 workspaces: lowered.derived.workspaces,

@@ -74,7 +74,7 @@ pub(super) fn lower(program: &Program<'_>, options: &PlanOptions, caps: &Caps) -
     let Program { graph, calls, outputs } = program;
     let fixed = !calls.iter().any(|call| changes_weights(graph, call));
     let (steps, known) = (Steps { fixed, ..Steps::default() }, HashMap::new());
-    let mut lowering = Lowering { graph, options, caps, steps, known, wanted: outputs, fixed, at: 0 };
+    let mut lowering = Lowering { graph, options, caps, steps, known, wanted: outputs, at: 0 };
     for (at, call) in calls.iter().enumerate() {
         lowering.at = at;
         lowering.call(call, &calls[at + 1..])?;
@@ -103,7 +103,7 @@ fn changes_weights(graph: &Graph, call: &Call) -> bool {
 /// Moves the steps that depend on parameters and constants alone to the front, into the prelude.
 fn hoist(steps: &mut Steps) {
     // A plan that changes the parameters would have to run them every time.
-    if steps.written().contains(&Slab::Weights) {
+    if !steps.fixed {
         return;
     }
     let changed: HashSet<usize> = steps
@@ -140,8 +140,6 @@ struct Lowering<'a> {
     /// The items of a value, one a layout.
     known: HashMap<Value, Vec<usize>>,
     wanted: &'a [Value],
-    /// Whether parameters stay as they are.
-    fixed: bool,
     /// The call that is lowered.
     at: usize,
 }
@@ -159,7 +157,7 @@ impl Lowering<'_> {
         }
         let kernel = kernel_of(&*call.op)?;
         let prospect =
-            Prospect { caps: self.caps, op: &*call.op, inputs: &inputs, outputs: &outputs, fixed: self.fixed };
+            Prospect { caps: self.caps, op: &*call.op, inputs: &inputs, outputs: &outputs, fixed: self.steps.fixed };
         let (version, mut layouts) = choose(kernel, &prospect, &offered, self.options)?;
         // What an epilogue adds lies as the output does.
         layouts.inputs.resize(call.inputs.len(), layouts.outputs[0]);
@@ -268,7 +266,7 @@ impl Lowering<'_> {
         let op = Convert { from: layout, to };
         let kernel = kernel_of(&op)?;
         let shapes: &[&[usize]] = &[&shape];
-        let prospect = Prospect { caps: self.caps, op: &op, inputs: shapes, outputs: shapes, fixed: self.fixed };
+        let prospect = Prospect { caps: self.caps, op: &op, inputs: shapes, outputs: shapes, fixed: self.steps.fixed };
         let (version, _) = choose(kernel, &prospect, &[layout], self.options)?;
         let item = self.push_item(shape, to, home, name.clone());
         let (op, epilogue) = (Arc::new(op) as Arc<dyn Op>, None);

@@ -143,7 +143,7 @@ impl Plan {
             (draft, recomputed) = recompute::lighten(&program, draft, goal, options, caps)?;
             memory = Memory { recomputed: Some(recomputed), ..memory::report(&draft, &table) };
         }
-        let training = draft.steps.written().contains(&Slab::Weights);
+        let training = !draft.steps.fixed;
         if let Some(budget) = options.budget
             && memory.total() > budget
         {
