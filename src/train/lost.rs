@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::data::image::can_open;
 use crate::data::{Sample, Unreadable};
 use crate::error::{Error, Result};
 
@@ -22,8 +21,7 @@ impl Lost {
     /// # Errors
     /// [`Error::Io`] or [`Error::Image`] for the first that cannot be opened.
     pub(super) fn none_of(samples: &[Sample]) -> Result<Self> {
-        let files = samples.iter().flat_map(|sample| [Some(&sample.image), sample.mask.as_ref()]);
-        files.flatten().try_for_each(can_open)?;
+        samples.iter().try_for_each(Sample::can_open)?;
         Ok(Self::default())
     }
 

@@ -16,6 +16,7 @@ pub use self::classes::{Classes, DX};
 pub use self::labelled::Labelled;
 pub use self::split::{SPLIT_FILE, Split, apply_split, read_split, split_by_lesion, write_split};
 pub(crate) use self::walk::{images, stem};
+use super::image::can_open;
 use crate::error::{Error, Result};
 
 /// One photograph and what is known about it.
@@ -33,6 +34,16 @@ pub struct Sample {
     pub lesion: Option<String>,
     /// The side of the split it stands on, where the data set says.
     pub split: Option<Split>,
+}
+
+impl Sample {
+    /// Refuses photograph or mask that cannot be opened; neither is decoded.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Image`].
+    pub fn can_open(&self) -> Result<()> {
+        [Some(&self.image), self.mask.as_ref()].into_iter().flatten().try_for_each(can_open)
+    }
 }
 
 /// How a data set's folder is laid out.

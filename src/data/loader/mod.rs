@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use self::cache::Cache;
 use super::augment::{Augment, Picture};
 use super::dataset::{Labelled, Sample};
-use super::image::{DecodeLimits, can_open, read_mask, read_photo};
+use super::image::{DecodeLimits, read_mask, read_photo};
 use super::rng::Rng;
 use super::view::View;
 use crate::error::{Error, Result};
@@ -219,8 +219,7 @@ impl Source {
     /// # Errors
     /// [`Error::Io`] or [`Error::Image`] for the first of them.
     pub fn refuse_missing(&self) -> Result<()> {
-        let files = self.0.samples.iter().flat_map(|sample| [Some(&sample.image), sample.mask.as_ref()]);
-        files.flatten().try_for_each(can_open)
+        self.0.samples.iter().try_for_each(Sample::can_open)
     }
 
     /// The options it was made with.
