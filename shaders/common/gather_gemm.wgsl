@@ -7,6 +7,7 @@
 //
 // x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out, residual (n, co, oh, ow) C4
 //
+// `swapped` 1: the weight lies as [kh][kw][co/4][ci] of four co, as a forward's does for the data gradient.
 // `broadcast` 1: the lanes are one subgroup, and each weight is loaded by one lane and broadcast; 0: every lane loads
 // every weight from the same address. `fractional` 1: div_y or div_x is above 1; a workgroup then computes pixels of one
 // phase (oy % div_y, ox % div_x), which all meet the same taps: every every_y-th, every every_x-th. `subpixel` 1: the
@@ -23,7 +24,7 @@ struct Params {
     pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
     scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
     x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
-    co_first: u32, every_y: u32, every_x: u32,
+    co_first: u32, every_y: u32, every_x: u32, ci: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -106,14 +107,32 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let x{{ g }}_pixel = x{{ g }}_base + u32(y{{ g }} * i32(p.w) + x{{ g }});
 {% endif %}
 {% endfor %}
+{% set quads = tile // 4 %}
+{% if swapped %}
+    let co4 = (p.co + 3u) / 4u;
+    let tap_len = co4 * p.ci;
+{% if broadcast %}
+    // Load j of a lane: four output channels, of one of the four input channels of a turn.
+{% for j in range(quads * 4 // lanes) %}
+    let w_row{{ j }} = min(co0 / 4u + ({{ j * lanes }}u + lane) % {{ quads }}u, co4 - 1u) * p.ci;
+    let w_ci{{ j }} = ({{ j * lanes }}u + lane) / {{ quads }}u;
+{% endfor %}
+{% else %}
+{% for q in range(quads) %}
+    let w_row{{ q }} = min(co0 / 4u + {{ q }}u, co4 - 1u) * p.ci;
+{% endfor %}
+{% endif %}
+{% else %}
+    let tap_len = p.ci4 * p.co;
 {% if broadcast %}
 {% for j in range(tile // lanes) %}
     let w_at{{ j }} = min(co0 + {{ j * lanes }}u + lane, p.co - 1u);
 {% endfor %}
 {% endif %}
+{% endif %}
 {% if bias and broadcast %}
 {% for j in range(tile // lanes) %}
-    let bias{{ j }} = bias[w_at{{ j }}];
+    let bias{{ j }} = bias[min(co0 + {{ j * lanes }}u + lane, p.co - 1u)];
 {% endfor %}
 {% endif %}
 {% for o in range(tile) %}
@@ -130,7 +149,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
     let x_plane = p.h * p.w;
 {% if subpixel or batched %}
-    var w_row = tap * p.ci4 * p.co;
+    var w_tap = tap * tap_len;
     var plane_at = 0u;
     for (var turn = 0u; turn < p.ci4; turn++) {
 {% for g in range(pixels) %}
@@ -139,9 +158,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% else %}
 {% if fractional %}
     var ty = 0u;
-    var w_row = (first_y * p.kw + first_x) * p.ci4 * p.co;
+    var w_tap = (first_y * p.kw + first_x) * tap_len;
 {% else %}
-    var w_row = 0u;
+    var w_tap = 0u;
 {% endif %}
     var tx = 0u;
     var dy = first_dy;
@@ -155,24 +174,44 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         let q{{ g }} = select(vec4<f32>(0.0), from_wide(x[select(x{{ g }}_base, x{{ g }}_pixel + moved, ok{{ g }})]), ok{{ g }});
 {% endfor %}
 {% endif %}
+{% set turned = "turn" if subpixel or batched else "k" %}
+{% if swapped %}
+        // Past the last input channel x holds zeros; the weight of the last meets them.
 {% if broadcast %}
+{% for j in range(quads * 4 // lanes) %}
+        let w{{ j }} = from_wide(weight[w_tap + w_row{{ j }} + min({{ turned }} * 4u + w_ci{{ j }}, p.ci - 1u)]);
+{% endfor %}
+{% else %}
+{% for q in range(quads) %}
+{% for c in range(4) %}
+        let w{{ q + c * quads }} = from_wide(weight[w_tap + w_row{{ q }} + min({{ turned }} * 4u + {{ c }}u, p.ci - 1u)]);
+{% endfor %}
+{% endfor %}
+{% endif %}
+{% elif broadcast %}
 {% for j in range(tile // lanes) %}
-        let w{{ j }} = from_wide(weight[w_row + w_at{{ j }}]);
+        let w{{ j }} = from_wide(weight[w_tap + {{ turned }} * p.co + w_at{{ j }}]);
 {% endfor %}
 {% endif %}
 {% for o in range(tile) %}
-{% if broadcast %}
-        let a{{ o }} = subgroupBroadcast(w{{ o // lanes }}.x, {{ o % lanes }}u);
-        let b{{ o }} = subgroupBroadcast(w{{ o // lanes }}.y, {{ o % lanes }}u);
-        let d{{ o }} = subgroupBroadcast(w{{ o // lanes }}.z, {{ o % lanes }}u);
-        let e{{ o }} = subgroupBroadcast(w{{ o // lanes }}.w, {{ o % lanes }}u);
-{% else %}
-        let v{{ o }} = from_wide(weight[w_row + min(co0 + {{ o }}u, p.co - 1u)]);
-        let a{{ o }} = v{{ o }}.x;
-        let b{{ o }} = v{{ o }}.y;
-        let d{{ o }} = v{{ o }}.z;
-        let e{{ o }} = v{{ o }}.w;
+{% if not (swapped or broadcast) %}
+        let w{{ o }} = from_wide(weight[w_tap + {{ turned }} * p.co + min(co0 + {{ o }}u, p.co - 1u)]);
 {% endif %}
+{% for name in ["a", "b", "d", "e"] %}
+{% set c = loop.index0 %}
+{% if swapped %}
+{% set load = c * quads + o // 4 %}
+{% set part = ["x", "y", "z", "w"][o % 4] %}
+{% else %}
+{% set load = o %}
+{% set part = ["x", "y", "z", "w"][c] %}
+{% endif %}
+{% if broadcast %}
+        let {{ name }}{{ o }} = subgroupBroadcast(w{{ load // lanes }}.{{ part }}, {{ load % lanes }}u);
+{% else %}
+        let {{ name }}{{ o }} = w{{ load }}.{{ part }};
+{% endif %}
+{% endfor %}
 {% for g in range(pixels) %}
         c{{ o }}_{{ g }} = fma(a{{ o }}, q{{ g }}.x, c{{ o }}_{{ g }});
         c{{ o }}_{{ g }} = fma(b{{ o }}, q{{ g }}.y, c{{ o }}_{{ g }});
@@ -182,7 +221,6 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
         plane_at += x_plane;
 {% if subpixel or batched %}
-        w_row += p.co;
     }
 {% if subpixel %}
     let ky = tap / p.kw;
@@ -201,9 +239,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% if fractional %}
         ty += select(0u, 1u, row_ends);
         let next_tap = (first_y + ty * p.every_y) * p.kw + first_x + tx * p.every_x;
-        w_row = select(w_row + p.co, next_tap * p.ci4 * p.co, tap_ends);
+        w_tap = select(w_tap, next_tap * tap_len, tap_ends);
 {% else %}
-        w_row += p.co;
+        w_tap += select(0u, tap_len, tap_ends);
 {% endif %}
     }
 {% endif %}

@@ -1,3 +1,2 @@
-// conv_transpose2d / backward_data / 2 tiled: a convolution's forward, with the weight's channels exchanged by
-// conv2d/transpose_weight.
+// conv_transpose2d / backward_data / 2 tiled: a convolution's forward, with the weight read along its other channels.
 {% include "common/gather_gemm" %}

@@ -3,9 +3,7 @@
 use crate::error::Result;
 use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
-use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams,
-};
+use crate::ops::convolution::{self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, WeightParams};
 use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth};
 
 use super::winograd;
@@ -63,7 +61,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
     },
     Version {
         shader: "conv2d/backward_data_2_tiled",
-        shaders: &[ShaderInfo { path: "conv2d/backward_data_2_tiled", fields: GatherParams::FIELDS }, TRANSPOSE],
+        shaders: &[ShaderInfo { path: "conv2d/backward_data_2_tiled", fields: GatherParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
@@ -75,7 +73,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
     },
     Version {
         shader: "conv2d/backward_data_3_subgroup",
-        shaders: &[ShaderInfo { path: "conv2d/backward_data_3_subgroup", fields: GatherParams::FIELDS }, TRANSPOSE],
+        shaders: &[ShaderInfo { path: "conv2d/backward_data_3_subgroup", fields: GatherParams::FIELDS }],
         requires: BROADCAST,
         views: true,
         pays: Version::ALWAYS,

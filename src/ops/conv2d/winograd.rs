@@ -2,7 +2,7 @@
 
 use crate::gpu::ParamBlock;
 use crate::ops::convolution::{
-    GRADIENT, GatherParams, INPUT, OUTPUT, Side, TRANSPOSE, WEIGHT, WEIGHT_GRADIENT, WeightParams, Winograd,
+    GRADIENT, GatherParams, INPUT, OUTPUT, Side, WEIGHT, WEIGHT_GRADIENT, WeightParams, Winograd,
 };
 use crate::ops::{Requires, ShaderInfo, Version, Worth};
 
@@ -56,7 +56,7 @@ macro_rules! forward {
 
 macro_rules! backward_data {
     ($($version:tt)*) => {
-        image!(dispatch::backward_data, Side::X, [TRANSPOSE, WEIGHT, INPUT, OUTPUT], $($version)*)
+        image!(dispatch::backward_data, Side::X, [WEIGHT, INPUT, OUTPUT], $($version)*)
     };
 }
 

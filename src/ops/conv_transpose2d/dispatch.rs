@@ -3,9 +3,7 @@
 use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
-use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, TRANSPOSE, WeightParams,
-};
+use crate::ops::convolution::{self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, WeightParams};
 use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version};
 
 use super::{ConvTranspose2d, ConvTranspose2dBackwardData, ConvTranspose2dBackwardWeight};
@@ -95,10 +93,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
     },
     Version {
         shader: "conv_transpose2d/backward_data_2_tiled",
-        shaders: &[
-            ShaderInfo { path: "conv_transpose2d/backward_data_2_tiled", fields: GatherParams::FIELDS },
-            TRANSPOSE,
-        ],
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_data_2_tiled", fields: GatherParams::FIELDS }],
         requires: Requires::NOTHING,
         views: true,
         pays: Version::ALWAYS,
@@ -117,10 +112,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
     },
     Version {
         shader: "conv_transpose2d/backward_data_3_subgroup",
-        shaders: &[
-            ShaderInfo { path: "conv_transpose2d/backward_data_3_subgroup", fields: GatherParams::FIELDS },
-            TRANSPOSE,
-        ],
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_data_3_subgroup", fields: GatherParams::FIELDS }],
         requires: BROADCAST,
         views: true,
         pays: Version::ALWAYS,

@@ -1,10 +1,10 @@
 //! The implicit GEMM that writes an image: a convolution's forward and its data gradient.
 
 use crate::error::Result;
-use crate::gpu::{ParamBlock, gpu_params};
-use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, fold};
+use crate::gpu::gpu_params;
+use crate::ops::{Call, Launch, Lowered, Slot, fold};
 
-use super::{Geometry, Side, Tile, WG, bias_slot, flops, images, vars};
+use super::{Geometry, Side, Tile, bias_slot, flops, images, vars};
 
 gpu_params! {
     /// The uniform block of `common/gather_gemm`.
@@ -12,39 +12,12 @@ gpu_params! {
         pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
         scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
         x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
-        co_first: u32, every_y: u32, every_x: u32,
+        co_first: u32, every_y: u32, every_x: u32, ci: u32,
     }
 }
 
-gpu_params! {
-    /// The uniform block of `conv2d/transpose_weight`.
-    pub struct TransposeParams { taps: u32, a: u32, b: u32 }
-}
-
-/// The shader that exchanges a weight's channel dimensions.
-pub const TRANSPOSE: ShaderInfo = ShaderInfo { path: "conv2d/transpose_weight", fields: TransposeParams::FIELDS };
-
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
-}
-
-/// Appends what exchanges the weight's channel dimensions, and gives the result: [taps][b/4][a] of four b, from
-/// [taps][a/4][b] of four a.
-pub(super) fn transposed_weight(
-    call: &Call<'_>,
-    lowered: &mut Lowered,
-    taps: usize,
-    [a, b]: [usize; 2],
-) -> Result<Binding> {
-    let floats = taps * b.next_multiple_of(4) * a;
-    call.check(floats)?;
-    let transposed = call.workspace(lowered.workspaces.len(), 0, floats);
-    lowered.workspaces.push(floats);
-    let params = TransposeParams { taps: taps as u32, a: a as u32, b: b as u32 };
-    let [gx, gy] = fold((floats / 4).div_ceil(WG));
-    let bindings = vec![call.whole(Slot::Input(1))?, transposed];
-    lowered.launches.push(Launch::new(TRANSPOSE.path, &params, bindings, [gx, gy, 1]));
-    Ok(transposed)
 }
 
 /// The implicit GEMM that writes one side. `subpixel` needs taps that do not overlap.
@@ -61,14 +34,10 @@ pub fn gather(
 ) -> Result<Lowered> {
     let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
     let mut lowered = Lowered::default();
-    // The GEMM reads weights by four of the channels it sums over.
-    let outer_is_from = g.weight_outer_y == (writes == Side::X);
+    // Whether the channels that lie by four in the weight are those it writes.
+    let swapped = g.weight_outer_y != (writes == Side::X);
     let taps = g.kernel[0] * g.kernel[1];
-    let weight = match outer_is_from {
-        true => call.whole(Slot::Input(1))?,
-        false => transposed_weight(call, &mut lowered, taps, [to[0], from[0]])?,
-    };
-    lowered.derived = Derived { launches: lowered.launches.len(), workspaces: lowered.workspaces.len() };
+    let weight = call.whole(Slot::Input(1))?;
     let bias = bias_slot(call)?;
     let tile = Tile::new(to[0], broadcast);
     let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.residual()).collect();
@@ -122,6 +91,7 @@ pub fn gather(
                     co_first: channels.start as u32,
                     every_y: every(0) as u32,
                     every_x: every(1) as u32,
+                    ci: from[0] as u32,
                 };
                 let mut bindings = vec![source.binding, weight];
                 bindings.extend(bias);
@@ -132,7 +102,7 @@ pub fn gather(
                     .work(flops(g, batch.len()) * channels.len() as u64 / to[0] as u64);
                 let launch = tile.vars(vars(launch, call, bias.is_some()), call);
                 let launch = launch.var("fractional", fractional).var("subpixel", subpixel).var("batched", false);
-                launches.push(launch.var("pixels", tile.pixels as i64));
+                launches.push(launch.var("swapped", swapped).var("pixels", tile.pixels as i64));
             }
             Ok(launches)
         })?;

@@ -10,7 +10,6 @@ use crate::error::Result;
 use crate::gpu::{Caps, ParamBlock, gpu_params};
 use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, Worth, fold};
 
-use super::gather::transposed_weight;
 use super::{GatherParams, Geometry, SUBGROUP, Side, Tile, WG, WeightParams, bias_slot, flops, images, vars};
 
 gpu_params! {
@@ -178,11 +177,8 @@ impl Winograd {
         let points = self.points();
         let [from4, to4] = [from[0], to[0]].map(|channels| channels.div_ceil(4));
         let mut lowered = Lowered::default();
-        let weight = match forward {
-            true => call.whole(Slot::Input(1))?,
-            false => transposed_weight(call, &mut lowered, 9, [to[0], from[0]])?,
-        };
-        let quads = from4 * to[0];
+        let weight = call.whole(Slot::Input(1))?;
+        let quads = if forward { from4 * to[0] } else { to4 * from[0] };
         call.check(points * quads * 4)?;
         let at_points = call.workspace(lowered.workspaces.len(), 0, points * quads * 4);
         lowered.workspaces.push(points * quads * 4);
@@ -221,6 +217,7 @@ impl Winograd {
                 x_stride: (from4 * count) as u32,
                 out_stride: (to4 * count) as u32,
                 co_tiles: co_tiles as u32,
+                ci: from[0] as u32,
                 ..GatherParams::default()
             };
             // Few tiles are no reason to compute the same ones more than once.
@@ -231,7 +228,7 @@ impl Winograd {
                 .work((2 * points * count * from[0] * to[0]) as u64);
             let launch = tile.vars(launch.var("bias", false).var("relu", false).var("residual", false), call);
             let launch = launch.var("fractional", false).var("subpixel", false).var("batched", true);
-            lowered.launches.push(launch.var("pixels", pixels as i64));
+            lowered.launches.push(launch.var("swapped", !forward).var("pixels", pixels as i64));
 
             let mut params = self.tile_params(target, to, [0, 0], tiles);
             (params.c, params.h, params.w) = (to[0] as u32, to[1] as u32, to[2] as u32);
