@@ -41,19 +41,22 @@ struct Params {
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let tile = wid.y * groups.x + wid.x;
+    let slot = wid.y * groups.x + wid.x;
     // Where an image is written in runs of channels, the run starts at co_first, a whole tile, and out_base is that of
     // channel 0, perhaps before the binding: the sum of both wraps around to the right place.
     let co0 = p.co_first + (wid.z % p.co_tiles) * {{ tile }}u;
 {% if subpixel or batched %}
+    let tile = slot;
     let tap = wid.z / p.co_tiles;
     let row = p.w;
     let plane = p.h * row;
     let last = p.pixels - 1u;
 {% elif fractional %}
-    let phase = wid.z / p.co_tiles;
-    let phase_y = phase / u32(p.div_x);
-    let phase_x = phase % u32(p.div_x);
+    // Neighbours take turns at the phases, some of which have more taps than others.
+    let phases = u32(p.div_y * p.div_x);
+    let tile = slot / phases;
+    let phase_y = slot % phases / u32(p.div_x);
+    let phase_x = slot % u32(p.div_x);
     let rows = (p.oh + u32(p.div_y) - 1u - phase_y) / u32(p.div_y);
     let row = (p.ow + u32(p.div_x) - 1u - phase_x) / u32(p.div_x);
     let plane = rows * row;
@@ -82,6 +85,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let step_y = p.step_y * i32(p.every_y) / p.div_y;
     let step_x = p.step_x * i32(p.every_x) / p.div_x;
 {% else %}
+    let tile = slot;
     let row = p.ow;
     let plane = p.oh * row;
     let last = p.pixels - 1u;

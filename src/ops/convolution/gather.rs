@@ -47,8 +47,9 @@ pub fn gather(
     let fractional = !forward && !subpixel && g.stride != [1, 1];
     // Pixels that are stride apart meet the same taps: dilation * tap repeats after this many, modulo stride.
     let every = |axis: usize| if fractional { g.stride[axis] / gcd(g.stride[axis], g.dilation[axis]) } else { 1 };
-    let [layers, plane] = match (subpixel, fractional) {
-        (true, _) => [taps, from[1] * from[2]],
+    let taps_apart = if subpixel { taps } else { 1 };
+    let [phases, plane] = match (subpixel, fractional) {
+        (true, _) => [1, from[1] * from[2]],
         (_, true) => [g.stride[0] * g.stride[1], to[1].div_ceil(g.stride[0]) * to[2].div_ceil(g.stride[1])],
         _ => [1, to[1] * to[2]],
     };
@@ -97,8 +98,8 @@ pub fn gather(
                 bindings.extend(bias);
                 bindings.extend(residual.map(|window| window.binding));
                 bindings.push(target.binding);
-                let [gx, gy] = fold((batch.len() * plane).div_ceil(tile.lanes * tile.pixels));
-                let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * layers) as u32])
+                let [gx, gy] = fold((batch.len() * plane).div_ceil(tile.lanes * tile.pixels) * phases);
+                let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * taps_apart) as u32])
                     .work(flops(g, batch.len()) * channels.len() as u64 / to[0] as u64);
                 let launch = tile.vars(vars(launch, call, bias.is_some()), call);
                 let launch = launch.var("fractional", fractional).var("subpixel", subpixel).var("batched", false);
