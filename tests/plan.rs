@@ -30,6 +30,7 @@ fn options(micro_batches: usize) -> StepOptions {
         loss: Loss::BceDice,
         optimizer: Optimizer::Adamw { weight_decay: 0.01 },
         clip: 1.0,
+        average: true,
         seed: 7,
     }
 }

@@ -17,8 +17,18 @@ const OPTIMIZER: Optimizer = Optimizer::Adamw { weight_decay: 0.01 };
 
 fn unet(net: UNet, batch: usize, micro_batches: usize, size: [usize; 2]) -> StepGraph {
     let (normalisation, loss) = (Normalisation::default(), Loss::BceDice);
-    let options =
-        StepOptions { net, normalisation, batch, micro_batches, size, loss, optimizer: OPTIMIZER, clip: 1.0, seed: 7 };
+    let options = StepOptions {
+        net,
+        normalisation,
+        batch,
+        micro_batches,
+        size,
+        loss,
+        optimizer: OPTIMIZER,
+        clip: 1.0,
+        average: true,
+        seed: 7,
+    };
     options.build().unwrap()
 }
 
@@ -26,7 +36,7 @@ fn resnet(depth: ResNetDepth, part: usize, parts: usize, [h, w]: [usize; 2]) -> 
     let net = ResNet { dropout: 0.2, ..ResNet::new(depth, 3) };
     let mut graph = Graph::new();
     let number = graph.input("step", [1]).unwrap();
-    let step = Step { parts, optimizer: OPTIMIZER, clip: 1.0, rate: &Rate::usual };
+    let step = Step { parts, optimizer: OPTIMIZER, clip: 1.0, average: true, rate: &Rate::usual };
     let built = step.append(graph, |graph, m, running| {
         let image = graph.input(&format!("image.{m}"), [part, 3, h, w])?;
         let target = graph.input(&format!("target.{m}"), [part])?;

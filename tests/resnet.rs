@@ -28,7 +28,7 @@ fn net() -> ResNet {
 
 fn step(net: &ResNet, parts: usize, rates: &StageRates) -> StepGraph {
     let rate = |param: &nevus::graph::ParamInfo| rates.of(param);
-    let step = Step { parts, optimizer: OPTIMIZER, clip: 1.0, rate: &rate };
+    let step = Step { parts, optimizer: OPTIMIZER, clip: 1.0, average: true, rate: &rate };
     let mut graph = Graph::new();
     let number = graph.input("step", [1]).unwrap();
     let built = step.append(graph, |graph, m, running| {
@@ -176,7 +176,7 @@ fn a_frozen_network_and_a_part_too_many_are_refused() {
     let rates = StageRates { frozen: Stage::ALL.into(), ..StageRates::default() };
     let rate = |param: &nevus::graph::ParamInfo| rates.of(param);
     for (parts, expected) in [(1, "every parameter is frozen"), (0, "the batch is empty")] {
-        let step = Step { parts, optimizer: OPTIMIZER, clip: 1.0, rate: &rate };
+        let step = Step { parts, optimizer: OPTIMIZER, clip: 1.0, average: true, rate: &rate };
         let error = step.append(Graph::new(), |graph, _, running| {
             let image = graph.input("image", [2, 3, 32, 32])?;
             let target = graph.input("target", [2])?;

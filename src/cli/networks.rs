@@ -37,11 +37,13 @@ pub(super) enum Network {
 pub(super) struct Recipe {
     pub optimizer: Optimizer,
     pub loss: Loss,
+    /// Whether the weights' average is kept.
+    pub average: bool,
 }
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { optimizer: Optimizer::Adamw { weight_decay: 1e-4 }, loss: Loss::BceDice }
+        Self { optimizer: Optimizer::Adamw { weight_decay: 1e-4 }, loss: Loss::BceDice, average: true }
     }
 }
 
@@ -79,12 +81,19 @@ impl Network {
                     loss: recipe.loss,
                     optimizer: recipe.optimizer,
                     clip: 1.0,
+                    average: recipe.average,
                     seed: 0,
                 };
                 options.build()?
             }
             Self::ResNet(net) => {
-                let step = Step { parts: 1, optimizer: recipe.optimizer, clip: 1.0, rate: &Rate::usual };
+                let step = Step {
+                    parts: 1,
+                    optimizer: recipe.optimizer,
+                    clip: 1.0,
+                    average: recipe.average,
+                    rate: &Rate::usual,
+                };
                 step.append(Graph::new(), |graph, _, running| {
                     let image = graph.input("image.0", [n, 3, h, w])?;
                     let target = graph.input("target.0", [n])?;

@@ -237,7 +237,7 @@ impl ClassifyConfig {
         let frozen_norms = self.stages.norms();
         let rate = |param: &ParamInfo| self.stages.of(param);
         let clip = self.clip.unwrap_or(f32::INFINITY);
-        let step = Step { parts: 1, optimizer: self.optimizer, clip, rate: &rate };
+        let step = Step { parts: 1, optimizer: self.optimizer, clip, average: true, rate: &rate };
         let [h, w] = self.size;
         let (n, classes) = (self.batch, self.net.classes);
         step.append(Graph::new(), |graph, _, running| {

@@ -158,6 +158,7 @@ impl<'a> SegmentRun<'a> {
             loss: config.loss,
             optimizer: config.optimizer,
             clip: config.clip.unwrap_or(f32::INFINITY),
+            average: true,
             seed: (config.seed ^ (config.seed >> 32)) as u32,
         };
         let step = options.build()?;

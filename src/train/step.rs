@@ -95,6 +95,8 @@ pub struct StepOptions {
     pub optimizer: Optimizer,
     /// The gradient's norm is clipped to this; infinite for no clipping.
     pub clip: f32,
+    /// Whether an average of the weights is kept, in [`ema_slab`].
+    pub average: bool,
     /// Keys dropout.
     pub seed: u32,
 }
@@ -164,6 +166,8 @@ pub struct Step<'a> {
     pub optimizer: Optimizer,
     /// The gradient's norm is clipped to this; infinite for no clipping.
     pub clip: f32,
+    /// Whether an average of the weights is kept, in [`ema_slab`].
+    pub average: bool,
     /// How fast each parameter moves; buffers are not asked for.
     pub rate: &'a dyn Fn(&ParamInfo) -> Rate,
 }
@@ -173,8 +177,8 @@ impl Step<'_> {
     /// returns its mean loss; it lets its norms take note of their running statistics. Of each part's loss as large a
     /// share counts as of the others'.
     ///
-    /// The graph then has the inputs `hyper` \[4\] (see [`Optimizer::hyper`]) and `average` \[4\] (the average's decay, then
-    /// zeros) besides those that `part` makes. Weights, moments, running statistics and the average stay as they are, to
+    /// The graph then has the inputs `hyper` \[4\] (see [`Optimizer::hyper`]) and, where an average is kept, `average` \[4\] (its
+    /// decay, then zeros) besides those that `part` makes. Weights, moments, running statistics and the average stay as they are, to
     /// the bit, where loss or norm is not finite.
     ///
     /// # Errors
@@ -256,6 +260,9 @@ impl Step<'_> {
             }
             _ => return Err(Error::parameter("train", "an optimizer without its state")),
         }
+        if !self.average {
+            return Ok(());
+        }
         let average = graph.slab(ema_slab());
         let decay = graph.input("average", [4])?;
         graph.ema([average, weights, decay, control])?;
@@ -291,8 +298,13 @@ impl StepOptions {
         let [h, w] = self.size;
         let mut graph = Graph::new();
         let step = graph.input("step", [1])?;
-        let optimizer =
-            Step { parts: self.micro_batches, optimizer: self.optimizer, clip: self.clip, rate: &Rate::usual };
+        let optimizer = Step {
+            parts: self.micro_batches,
+            optimizer: self.optimizer,
+            clip: self.clip,
+            average: self.average,
+            rate: &Rate::usual,
+        };
         optimizer.append(graph, |graph, m, _| {
             let image = graph.input(&format!("image.{m}"), [part, self.net.input, h, w])?;
             let target = graph.input(&format!("target.{m}"), [part, self.net.output, h, w])?;

@@ -162,7 +162,7 @@ class Nevus:
         size = ["--batch", str(work["batch"]), "--size", f"{height}x{width}"]
         base = ["--base", str(work["base"])] if work["model"] == "unet" else []
         loss = ["--loss", "bce"] if work["model"] == "unet" else []
-        step = ["--mode", "train", "--optimizer", "sgd", *loss] if work["mode"] == "train" else ["--mode", "forward"]
+        step = ["--mode", "train", "--optimizer", "sgd", "--no-average", *loss] if work["mode"] == "train" else ["--mode", "forward"]
         return ["bench", work["model"], *step, *size, *base, "--repeat", str(repeats)]
 
     def times(self, group, repeats, limit):

@@ -11,7 +11,7 @@ from torch import nn
 import models
 import peer
 
-# As nevus bench trains: see `nevus bench --optimizer sgd`.
+# As nevus bench trains: see `nevus bench --optimizer sgd --no-average`.
 LR, MOMENTUM, DECAY = 1e-4, 0.9, 1e-4
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
 

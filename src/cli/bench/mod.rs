@@ -52,6 +52,9 @@ pub(super) struct BenchArgs {
     /// Of unet's training step, what is minimised
     #[arg(long, value_enum, default_value_t = LossArg::BceDice)]
     loss: LossArg,
+    /// Of a training step, leave out the average of the weights
+    #[arg(long)]
+    no_average: bool,
     /// Of ops, only the layers with LAYER in their name, such as "3x3 64->64"; can be given several times
     #[arg(long, value_name = "LAYER")]
     layer: Vec<String>,

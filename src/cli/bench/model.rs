@@ -29,6 +29,8 @@ pub(super) struct Report {
     optimizer: Option<Optimizer>,
     /// Of a U-Net's training step.
     loss: Option<Loss>,
+    /// Of a training step, whether the weights' average is kept.
+    average: Option<bool>,
     batch: usize,
     height: usize,
     width: usize,
@@ -62,7 +64,7 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
     };
     let (batch, size) = (usize::from(args.batch), [size.height, size.width]);
     let optimizer = train::optimizer(Recipe::default().optimizer, Some(args.optimizer), None, None);
-    let recipe = Recipe { optimizer, loss: args.loss.into() };
+    let recipe = Recipe { optimizer, loss: args.loss.into(), average: !args.no_average };
     let (graph, outputs) = model.graph(args.mode, recipe, batch, size)?;
     let inputs = model.inputs(args.mode, recipe, batch, size)?;
     let options = PlanOptions { recompute: args.recompute, ..context.plan_options(gpu) };
@@ -108,6 +110,7 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
         mode: args.mode,
         optimizer: (args.mode == Mode::Train).then_some(recipe.optimizer),
         loss: (args.mode == Mode::Train && matches!(model, Network::UNet(_))).then_some(recipe.loss),
+        average: (args.mode == Mode::Train).then_some(recipe.average),
         batch,
         height: size[0],
         width: size[1],
