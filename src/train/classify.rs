@@ -28,7 +28,7 @@ use super::session::{Engine, Place, Session, Settings, Task, thinned};
 use super::step::{Normalisation, Optimizer, Step, StepGraph, ema_slab};
 use super::{ClassificationScores, Classifier, Goal, Init, RunDir, Schedule, StageRates, Ways};
 
-pub use super::session::Ended;
+pub use super::event::Ended;
 
 /// What is minimised.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -182,7 +182,7 @@ pub struct Validated {
 }
 
 /// What a run tells while it goes on.
-pub type Event<'a> = super::session::Event<'a, Validated>;
+pub type Event<'a> = super::event::Event<'a, Validated>;
 
 /// A run's parts, ready to go.
 pub struct ClassifyRun<'a> {

@@ -20,7 +20,7 @@ use super::step::{Loss, Normalisation, Optimizer, StepOptions, ema_slab};
 use super::validate::validate;
 use super::{Goal, Init, RunDir, Schedule, SegmentationScores, Segmenter};
 
-pub use super::session::Ended;
+pub use super::event::Ended;
 
 /// Everything that decides what a run computes; `config.json` holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ impl Splits {
 }
 
 /// What a run tells while it goes on.
-pub type Event<'a> = super::session::Event<'a, Validated>;
+pub type Event<'a> = super::event::Event<'a, Validated>;
 
 /// What an epoch is measured by.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use crate::cli::Context;
 use crate::error::Result;
 use crate::train::MetricsTable;
-use crate::train::session::{Ended, Event};
+use crate::train::event::{Ended, Event};
 
 /// How a run ended, in words.
 pub(super) fn how(ended: Ended) -> &'static str {

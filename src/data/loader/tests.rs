@@ -2,9 +2,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::data::augment::Augment;
 use crate::data::dataset::Dataset;
+use crate::data::image::DecodeLimits;
 use crate::data::phantom::{Coloring, PhantomOptions, write_phantoms};
 use crate::data::resize::{mask_tensor, photo_tensor};
+use crate::data::view::View;
 
 fn made(dir: &Path) -> Vec<Sample> {
     let options = PhantomOptions { count: 11, height: 24, width: 32, seed: 2, coloring: Coloring::Natural, threads: 1 };
