@@ -64,6 +64,19 @@ impl Columns {
     }
 }
 
+/// Pixels are summed four at a time, and no four cross a row's end. Where every pixel meets its own alone, an image is
+/// taken as other rows of as many pixels, of which less is left over.
+fn rows_by_four(g: &Geometry) -> Geometry {
+    let pointwise = g.kernel == [1, 1] && g.stride == [1, 1] && g.padding == [0, 0];
+    let pixels = g.y[1] * g.y[2];
+    if !pointwise || g.y[2].is_multiple_of(4) {
+        return *g;
+    }
+    let width = (16..pixels).step_by(4).find(|&width| pixels.is_multiple_of(width)).unwrap_or(pixels);
+    let [x, y] = [g.x[0], g.y[0]].map(|channels| [channels, pixels / width, width]);
+    Geometry { x, y, ..*g }
+}
+
 /// The GEMM over all pixels that gives the weight's gradient.
 ///
 /// # Errors
@@ -76,6 +89,7 @@ pub fn weight_gradient(
     broadcast: bool,
     columns: Columns,
 ) -> Result<Lowered> {
+    let g = &rows_by_four(g);
     let rows = columns == Columns::Rows;
     let tile = if rows { Tile::row_columns(g.kernel[1], broadcast) } else { Tile::new(g.y[0], broadcast) };
     let s4 = g.x[0].div_ceil(4);
