@@ -1,10 +1,10 @@
-//! Bindings and workgroups: for each gradient sums of chunks of 1024 floats, then one total.
+//! Bindings and workgroups: for each gradient sums of chunks, then one total.
 
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
 use crate::ops::flat::{CHUNK, WG, part, ranges, version, wide};
-use crate::ops::{Call, Launch, Layouts, Lowered, Operand, ShaderInfo, Slot, Version, fold};
+use crate::ops::{Call, Launch, Layouts, Lowered, Operand, ShaderInfo, Slot, Version, Worth, fold};
 
 use super::GradNorm;
 
@@ -25,19 +25,35 @@ gpu_params! {
 
 const TOTAL: ShaderInfo = ShaderInfo { path: "clip_grad_norm/total", fields: TotalParams::FIELDS };
 
+/// Floats of one partial sum of `clip_grad_norm/norm_3_block`.
+const BLOCK: usize = 16 * CHUNK;
+
 pub(super) const NORM: &[Version] = &[
     version(
         "clip_grad_norm/norm_1_direct",
         &[ShaderInfo { path: "clip_grad_norm/norm_1_direct", fields: ChunkParams::FIELDS }, TOTAL],
         norm_layouts,
-        |call| norm(call, "clip_grad_norm/norm_1_direct", false),
+        |call| norm(call, "clip_grad_norm/norm_1_direct", CHUNK, false),
     ),
     version(
         "clip_grad_norm/norm_2_wide",
         &[ShaderInfo { path: "clip_grad_norm/norm_2_wide", fields: ChunkParams::FIELDS }, TOTAL],
         norm_layouts,
-        |call| norm(call, "clip_grad_norm/norm_2_wide", true),
+        |call| norm(call, "clip_grad_norm/norm_2_wide", CHUNK, true),
     ),
+    Version {
+        // What is cut is cut between chunks.
+        pays: |prospect| match prospect.caps.max_binding < BLOCK as u64 * 4 {
+            true => Worth::Impossible,
+            false => Worth::Faster,
+        },
+        ..version(
+            "clip_grad_norm/norm_3_block",
+            &[ShaderInfo { path: "clip_grad_norm/norm_3_block", fields: ChunkParams::FIELDS }, TOTAL],
+            norm_layouts,
+            |call| norm(call, "clip_grad_norm/norm_3_block", BLOCK, true),
+        )
+    },
 ];
 
 pub(super) const APPLY: &[Version] = &[
@@ -74,17 +90,17 @@ fn floats(operand: &Operand) -> usize {
     }
 }
 
-fn norm(call: &Call<'_>, shader: &'static str, by_quads: bool) -> Result<Lowered> {
+fn norm(call: &Call<'_>, shader: &'static str, chunk: usize, by_quads: bool) -> Result<Lowered> {
     let max_norm = call.op.expect::<GradNorm>()?.max_norm;
     let gradients = call.inputs.len() - 1;
-    let chunks: usize = call.inputs[..gradients].iter().map(|operand| floats(operand).div_ceil(CHUNK)).sum();
+    let chunks: usize = call.inputs[..gradients].iter().map(|operand| floats(operand).div_ceil(chunk)).sum();
     call.check(chunks)?;
     let mut lowered = Lowered { workspaces: vec![chunks], ..Lowered::default() };
     let parts = call.workspace(0, 0, chunks);
     let mut first = 0;
     for (at, operand) in call.inputs[..gradients].iter().enumerate() {
-        for range in ranges(call, floats(operand), CHUNK)? {
-            let here = range.len().div_ceil(CHUNK);
+        for range in ranges(call, floats(operand), chunk)? {
+            let here = range.len().div_ceil(chunk);
             let params = ChunkParams { len: range.len() as u32, first: first as u32, chunks: here as u32 };
             let [x, y] = fold(here);
             let launch = Launch::new(shader, &params, vec![part(Slot::Input(at), &range), parts], [x, y, 1]);
