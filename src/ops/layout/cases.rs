@@ -14,6 +14,11 @@ pub(super) fn cases() -> Vec<Case> {
     both(Layout::C4, [2, 5, 3, 7], "five channels leave three pad lanes");
     both(Layout::C4, [3, 8, 9, 11], "no pad lanes, more than one workgroup");
     both(Layout::C4, [2, 1, 6, 5], "one channel");
+    both(Layout::C4, [2, 5, 6, 10], "planes of whole quads, three pad lanes");
+    both(Layout::C4, [3, 8, 4, 23], "planes of whole quads, no pad lanes, more than one workgroup");
+    both(Layout::C4, [2, 1, 2, 14], "planes of whole quads whose rows are not, one channel");
+    both(Layout::C4, [1, 6, 1, 4], "the smallest plane of a whole quad, two pad lanes");
+    both(Layout::C4, [1, 11, 3, 8], "one pad lane in the last of several groups");
     both(Layout::Oihw4, [5, 3, 3, 2], "channels in are padded");
     both(Layout::Oihw4, [7, 8, 1, 5], "channels in are not");
     both(Layout::Iohw4, [3, 5, 2, 3], "channels in are padded");

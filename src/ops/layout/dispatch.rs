@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
 use crate::ops::cut::by_channels_of;
+use crate::ops::image::{self, Pass};
 use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
 
 use super::Convert;
@@ -15,22 +16,52 @@ gpu_params! {
     }
 }
 
-pub(super) const CONVERT: &[Version] = &[Version {
-    shader: "layout/convert_1_direct",
-    shaders: &[ShaderInfo { path: "layout/convert_1_direct", fields: Params::FIELDS }],
-    requires: Requires::NOTHING,
-    views: true,
-    pays: Version::ALWAYS,
-    exact: false,
-    layouts,
-    lower: by_parts,
-}];
+gpu_params! {
+    /// The uniform block of `layout/convert_2_pixels`.
+    pub struct PixelsParams {
+        c: u32, quads: u32, len: u32, in_base: u32, in_stride: u32, out_base: u32, out_stride: u32,
+    }
+}
+
+pub(super) const CONVERT: &[Version] = &[
+    Version {
+        shader: "layout/convert_1_direct",
+        shaders: &[ShaderInfo { path: "layout/convert_1_direct", fields: Params::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        pays: Version::ALWAYS,
+        exact: false,
+        layouts,
+        lower: by_parts,
+    },
+    Version {
+        shader: "layout/convert_2_pixels",
+        shaders: &[ShaderInfo { path: "layout/convert_2_pixels", fields: PixelsParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        pays: Version::ALWAYS,
+        exact: false,
+        layouts: image_layouts,
+        lower: |call| by_channels_of(call, &SLOTS, pixels),
+    },
+];
 
 const WG: usize = 64;
 
 fn layouts(op: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
     let convert = op.downcast::<Convert>()?;
     Some(Layouts::new([convert.from], [convert.to]))
+}
+
+/// Images whose planes are whole quads.
+fn image_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    let of_both = layouts(op, inputs, outputs, offered)?;
+    let image =
+        matches!((of_both.inputs[0], of_both.outputs[0]), (Layout::Plain, Layout::C4) | (Layout::C4, Layout::Plain));
+    match *inputs[0] {
+        [_, _, h, w] if image && (h * w).is_multiple_of(4) => Some(of_both),
+        _ => None,
+    }
 }
 
 fn number(layout: Layout) -> i64 {
@@ -102,4 +133,31 @@ fn lower(call: &Call<'_>) -> Result<Lowered> {
         lowered.launches.push(launch.var("from", number(convert.from)).var("to", number(convert.to)));
     }
     Ok(lowered)
+}
+
+/// One invocation for each four pixels of four channels.
+fn pixels(call: &Call<'_>) -> Result<Lowered> {
+    let convert = call.op.expect::<Convert>()?;
+    let [_, c, h, w] = image::four(convert.kernel(), "input", &call.inputs[0].shape)?;
+    let quads = h * w / 4;
+    let pass = Pass {
+        shader: "layout/convert_2_pixels",
+        batched: &SLOTS,
+        whole: &[],
+        wide: true,
+        each: c.div_ceil(4) * quads,
+        moves: 4 + c.min(4),
+    };
+    let lowered = image::lower(call, &pass, |_, at, len| PixelsParams {
+        c: c as u32,
+        quads: quads as u32,
+        len,
+        in_base: at[0].base / 4,
+        in_stride: at[0].stride / 4,
+        out_base: at[1].base / 4,
+        out_stride: at[1].stride / 4,
+    })?;
+    let pack = convert.to == Layout::C4;
+    let launches = lowered.launches.into_iter().map(|launch| launch.var("pack", pack)).collect();
+    Ok(Lowered { launches, ..lowered })
 }
