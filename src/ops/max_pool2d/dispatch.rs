@@ -6,7 +6,7 @@ use crate::graph::{Layout, Op};
 use crate::ops::cut::by_channels;
 use crate::ops::image::{self, Pass};
 use crate::ops::pooling::{PoolParams, Windows};
-use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window};
+use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window};
 
 use super::{MaxPool2d, MaxPool2dBackward};
 
@@ -46,7 +46,23 @@ pub(super) const BACKWARD: &[Version] = &[
         lower: |call| by_channels(call, winners),
     },
     version!("max_pool2d/backward_3_disjoint", disjoint_layouts, disjoint),
+    Version {
+        shader: "max_pool2d/backward_4_cells",
+        shaders: &[
+            ShaderInfo { path: "max_pool2d/backward_4_winners", fields: PoolParams::FIELDS },
+            ShaderInfo { path: "max_pool2d/backward_4_cells", fields: PoolParams::FIELDS },
+        ],
+        requires: Requires::NOTHING,
+        views: true,
+        pays: Version::ALWAYS,
+        exact: false,
+        layouts: small_layouts,
+        lower: |call| by_channels(call, cells),
+    },
 ];
+
+/// Taps, and pixels of a cell, that a shader writes out.
+const WRITTEN_OUT: usize = 16;
 
 /// x, the gradient of the output, and that of x.
 const SLOTS: [Slot; 3] = [Slot::Input(0), Slot::Input(1), Slot::Output(0)];
@@ -60,6 +76,14 @@ fn numbered_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offe
 fn disjoint_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
     let disjoint = op.downcast::<MaxPool2dBackward>()?.pool.windows().disjoint();
     image::all_c4(op, inputs, outputs, offered).filter(|_| disjoint)
+}
+
+/// Overlapping windows whose taps a shader can write out.
+fn small_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    let windows = op.downcast::<MaxPool2dBackward>()?.pool.windows();
+    let cell = windows.stride[0] * windows.stride[1];
+    let small = taps(&windows) <= WRITTEN_OUT && cell <= WRITTEN_OUT && !windows.disjoint();
+    image::all_c4(op, inputs, outputs, offered).filter(|_| small)
 }
 
 fn forward(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
@@ -81,42 +105,68 @@ fn direct(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
     backward(call, &windows, &pass)
 }
 
-/// For each run of samples: the winners of its windows into the workspace, then the sums.
+/// Every pixel looks through the winners of all windows that it is in.
 fn winners(call: &Call<'_>) -> Result<Lowered> {
     let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
-    let pass = Pass::over_output(call, "max_pool2d/backward_2_gather", &SLOTS, true, 2 * in_windows(&windows) + 1);
+    let sum = Pass::over_output(call, "max_pool2d/backward_2_gather", &SLOTS, true, 2 * in_windows(&windows) + 1);
+    by_winners(call, &windows, "max_pool2d/backward_2_winners", &sum, |launch| launch)
+}
+
+/// As [`winners`], with loops written out.
+fn cells(call: &Call<'_>) -> Result<Lowered> {
+    let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
+    let moves = 2 * in_windows(&windows) + windows.stride[0] * windows.stride[1];
+    let shader = "max_pool2d/backward_4_cells";
+    let sum = Pass { shader, batched: &SLOTS, whole: &[], wide: true, each: cells_of(call, &windows), moves };
+    by_winners(call, &windows, "max_pool2d/backward_4_winners", &sum, |launch| {
+        let [kh, kw] = windows.kernel.map(|size| size as i64);
+        let launch = launch.var("kh", kh).var("kw", kw);
+        match launch.shader == shader {
+            true => launch.var("sy", windows.stride[0] as i64).var("sx", windows.stride[1] as i64),
+            false => launch,
+        }
+    })
+}
+
+/// For each run of samples: the winners of its windows into the workspace by the shader `find`, then the pass `sum`.
+fn by_winners(
+    call: &Call<'_>,
+    windows: &Windows,
+    find: &'static str,
+    sum: &Pass<'_>,
+    vars: impl Fn(Launch) -> Launch,
+) -> Result<Lowered> {
     let (x, pooled) = (&call.inputs[0].shape, &call.inputs[1]);
     let size = [pooled.shape[2], pooled.shape[3]];
+    let each = pooled.sample() / 4;
+    let find = Pass { shader: find, batched: &SLOTS, whole: &[], wide: true, each, moves: taps(windows) + 1 };
     let mut lowered = Lowered::default();
     let mut most = 0;
-    for batch in image::runs(call, &pass)? {
+    for batch in image::runs(call, sum)? {
         let [image, gradient, out] = SLOTS.map(|slot| call.window(slot, &batch));
         let floats = batch.len() * pooled.sample();
         most = most.max(floats);
         let won = Window { binding: call.workspace(0, 0, floats), base: 0, stride: pooled.sample() as u32 };
-        let find = Pass {
-            shader: "max_pool2d/backward_2_winners",
-            batched: &SLOTS,
-            whole: &[],
-            wide: true,
-            each: pooled.sample() / 4,
-            moves: taps(&windows) + 1,
-        };
         let block = windows.params(x, size, [Some(&image), Some(&won), None], find.each as u32);
-        lowered.launches.push(find.launch(call, &block, vec![image.binding, won.binding], batch.len()));
-        let block = windows.params(x, size, [Some(&out), Some(&gradient), Some(&won)], pass.each as u32);
+        lowered.launches.push(vars(find.launch(call, &block, vec![image.binding, won.binding], batch.len())));
+        let block = windows.params(x, size, [Some(&out), Some(&gradient), Some(&won)], sum.each as u32);
         let bindings = vec![won.binding, gradient.binding, out.binding];
-        lowered.launches.push(pass.launch(call, &block, bindings, batch.len()));
+        lowered.launches.push(vars(sum.launch(call, &block, bindings, batch.len())));
     }
     lowered.workspaces.push(most);
     Ok(lowered)
 }
 
+/// The stride's cells of a sample's padded image, for each four channels.
+fn cells_of(call: &Call<'_>, windows: &Windows) -> usize {
+    let x = &call.inputs[0].shape;
+    let along = |axis: usize| (x[2 + axis] + windows.padding[axis]).div_ceil(windows.stride[axis]);
+    x[1].div_ceil(4) * along(0) * along(1)
+}
+
 fn disjoint(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
     let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
-    let x = &call.inputs[0].shape;
-    let cells = |axis: usize| (x[2 + axis] + windows.padding[axis]).div_ceil(windows.stride[axis]);
-    let each = x[1].div_ceil(4) * cells(0) * cells(1);
+    let each = cells_of(call, &windows);
     let moves = taps(&windows) + 1 + windows.stride[0] * windows.stride[1];
     backward(call, &windows, &Pass { shader, batched: &SLOTS, whole: &[], wide: true, each, moves })
 }
