@@ -12,23 +12,37 @@ gpu_params! {
 }
 
 macro_rules! versions {
-    ($lower:ident, $direct:literal, $wide:literal) => {
+    ($lower:ident, $direct:literal, $wide:literal, $tiled:literal, $tiles:path) => {
         &[
             version($direct, &[ShaderInfo { path: $direct, fields: Params::FIELDS }], all_plain, |call| {
-                $lower(call, $direct, false)
+                $lower(call, $direct, Work::Elements)
             }),
             version($wide, &[ShaderInfo { path: $wide, fields: Params::FIELDS }], whole_quads, |call| {
-                $lower(call, $wide, true)
+                $lower(call, $wide, Work::Quads)
+            }),
+            version($tiled, &[ShaderInfo { path: $tiled, fields: Params::FIELDS }], $tiles, |call| {
+                $lower(call, $tiled, Work::Tiles)
             }),
         ]
     };
 }
 
-pub(super) const FORWARD: &[Version] = versions!(forward, "linear/forward_1_direct", "linear/forward_2_wide");
-pub(super) const BACKWARD_DATA: &[Version] =
-    versions!(backward_data, "linear/backward_data_1_direct", "linear/backward_data_2_wide");
-pub(super) const BACKWARD_WEIGHT: &[Version] =
-    versions!(backward_weight, "linear/backward_weight_1_direct", "linear/backward_weight_2_wide");
+pub(super) const FORWARD: &[Version] =
+    versions!(forward, "linear/forward_1_direct", "linear/forward_2_wide", "linear/forward_3_tiled", tiles);
+pub(super) const BACKWARD_DATA: &[Version] = versions!(
+    backward_data,
+    "linear/backward_data_1_direct",
+    "linear/backward_data_2_wide",
+    "linear/backward_data_3_tiled",
+    gradient_tiles
+);
+pub(super) const BACKWARD_WEIGHT: &[Version] = versions!(
+    backward_weight,
+    "linear/backward_weight_1_direct",
+    "linear/backward_weight_2_wide",
+    "linear/backward_weight_3_tiled",
+    gradient_tiles
+);
 pub(super) const BACKWARD_BIAS: &[Version] = &[version(
     "linear/backward_bias_1_direct",
     &[ShaderInfo { path: "linear/backward_bias_1_direct", fields: Params::FIELDS }],
@@ -45,6 +59,71 @@ fn whole_quads(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: 
     i.is_multiple_of(4).then(|| all_plain(op, inputs, outputs, offered)).flatten()
 }
 
+/// Workgroups that one axis may have, with four rows to each.
+const ROWS: usize = 4 * 65_535;
+
+/// As [`whole_quads`], for no more rows than one axis of workgroups has tiles.
+fn tiles(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    (inputs[0][0] <= ROWS).then(|| whole_quads(op, inputs, outputs, offered)).flatten()
+}
+
+/// As [`tiles`], where the rows of y's gradient are whole quads too.
+fn gradient_tiles(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    let o = if op.kernel() == "linear.backward_weight" { inputs[1][1] } else { inputs[0][1] };
+    (o.is_multiple_of(4) && o <= ROWS).then(|| tiles(op, inputs, outputs, offered)).flatten()
+}
+
+/// What an invocation computes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// A float.
+    Elements,
+    /// Four of a row.
+    Quads,
+    /// Four of each of some rows.
+    Tiles,
+}
+
+/// How a call's invocations are laid out.
+#[derive(Clone, Copy)]
+enum Grid {
+    /// So many for every row of the batch.
+    PerRow(usize),
+    /// So many, each of which sums over the batch.
+    Summed(usize),
+    /// So many workgroups for every tile of rows of the batch.
+    PerTile(usize),
+    /// Workgroups along both axes, which sum over the batch.
+    SummedTiles([usize; 2]),
+}
+
+impl Grid {
+    fn sums(self) -> bool {
+        matches!(self, Self::Summed(_) | Self::SummedTiles(_))
+    }
+
+    fn workgroups(self, batch: usize) -> [u32; 2] {
+        match self {
+            Self::PerRow(each) => fold((batch * each).div_ceil(WG)),
+            Self::Summed(all) => fold(all.div_ceil(WG)),
+            Self::PerTile(each) => [each as u32, batch.div_ceil(tile_rows(batch)) as u32],
+            Self::SummedTiles([x, y]) => [x as u32, y as u32],
+        }
+    }
+}
+
+/// Rows of the batch in a tile.
+fn tile_rows(batch: usize) -> usize {
+    match batch {
+        1 => 1,
+        2 => 2,
+        _ => 4,
+    }
+}
+
+/// Floats of a row that a workgroup of tiles computes.
+const TILES: usize = 32;
+
 /// A binding of a call.
 enum Part {
     /// The rows of x, or of its gradient.
@@ -58,14 +137,11 @@ enum Part {
 /// What a call's dispatches have in common.
 struct Rows<'a> {
     shader: &'static str,
-    by_quads: bool,
+    work: Work,
     parts: &'a [Part],
     i: usize,
     o: usize,
-    /// Invocations for every row; 0 where rows are summed.
-    per_row: usize,
-    /// Invocations where rows are summed.
-    summed: usize,
+    grid: Grid,
 }
 
 impl Rows<'_> {
@@ -77,7 +153,7 @@ impl Rows<'_> {
         });
         let mut lowered = Lowered::default();
         for batch in call.batches(&batched.collect::<Vec<_>>())? {
-            let continued = u32::from(self.per_row == 0 && batch.start > 0);
+            let continued = u32::from(self.grid.sums() && batch.start > 0);
             let (i, o) = (self.i as u32, self.o as u32);
             let mut params = Params { n: batch.len() as u32, i, o, continued, ..Params::default() };
             let mut bindings: Vec<Binding> = Vec::with_capacity(self.parts.len());
@@ -96,38 +172,54 @@ impl Rows<'_> {
                     }
                 });
             }
-            let [x, y] = fold((batch.len() * self.per_row + self.summed).div_ceil(WG));
+            let [x, y] = self.grid.workgroups(batch.len());
             let work = 2 * (batch.len() * self.i * self.o) as u64;
             let launch = Launch::new(self.shader, &params, bindings, [x, y, 1]).work(work);
-            lowered.launches.push(if self.by_quads { wide(launch, call) } else { launch });
+            let launch = match self.grid {
+                Grid::PerTile(_) => launch.var("rows", tile_rows(batch.len()) as i64),
+                _ => launch,
+            };
+            lowered.launches.push(if self.work == Work::Elements { launch } else { wide(launch, call) });
         }
         Ok(lowered)
     }
 }
 
-fn forward(call: &Call<'_>, shader: &'static str, by_quads: bool) -> Result<Lowered> {
+fn forward(call: &Call<'_>, shader: &'static str, work: Work) -> Result<Lowered> {
     let (i, o) = (call.inputs[0].shape[1], call.inputs[1].shape[0]);
     let (weight, bias) = (Part::Whole(Slot::Input(1)), Part::Whole(Slot::Input(2)));
     let parts = &[Part::X(Slot::Input(0)), weight, bias, Part::Y(Slot::Output(0))];
-    Rows { shader, by_quads, parts, i, o, per_row: o, summed: 0 }.lower(call)
+    let grid = match work {
+        Work::Elements | Work::Quads => Grid::PerRow(o),
+        Work::Tiles => Grid::PerTile(o.div_ceil(TILES)),
+    };
+    Rows { shader, work, parts, i, o, grid }.lower(call)
 }
 
-fn backward_data(call: &Call<'_>, shader: &'static str, by_quads: bool) -> Result<Lowered> {
+fn backward_data(call: &Call<'_>, shader: &'static str, work: Work) -> Result<Lowered> {
     let (i, o) = (call.outputs[0].shape[1], call.inputs[0].shape[1]);
     let parts = &[Part::Y(Slot::Input(0)), Part::Whole(Slot::Input(1)), Part::X(Slot::Output(0))];
-    let per_row = if by_quads { i / 4 } else { i };
-    Rows { shader, by_quads, parts, i, o, per_row, summed: 0 }.lower(call)
+    let grid = match work {
+        Work::Elements => Grid::PerRow(i),
+        Work::Quads => Grid::PerRow(i / 4),
+        Work::Tiles => Grid::PerTile(i.div_ceil(TILES)),
+    };
+    Rows { shader, work, parts, i, o, grid }.lower(call)
 }
 
-fn backward_weight(call: &Call<'_>, shader: &'static str, by_quads: bool) -> Result<Lowered> {
+fn backward_weight(call: &Call<'_>, shader: &'static str, work: Work) -> Result<Lowered> {
     let (i, o) = (call.inputs[0].shape[1], call.inputs[1].shape[1]);
     let parts = &[Part::X(Slot::Input(0)), Part::Y(Slot::Input(1)), Part::Whole(Slot::Output(0))];
-    let summed = o * if by_quads { i / 4 } else { i };
-    Rows { shader, by_quads, parts, i, o, per_row: 0, summed }.lower(call)
+    let grid = match work {
+        Work::Elements => Grid::Summed(o * i),
+        Work::Quads => Grid::Summed(o * i / 4),
+        Work::Tiles => Grid::SummedTiles([(i / 4).div_ceil(WG), o / 4]),
+    };
+    Rows { shader, work, parts, i, o, grid }.lower(call)
 }
 
 fn backward_bias(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
     let o = call.inputs[0].shape[1];
     let parts = &[Part::Y(Slot::Input(0)), Part::Whole(Slot::Output(0))];
-    Rows { shader, by_quads: false, parts, i: 1, o, per_row: 0, summed: o }.lower(call)
+    Rows { shader, work: Work::Elements, parts, i: 1, o, grid: Grid::Summed(o) }.lower(call)
 }
