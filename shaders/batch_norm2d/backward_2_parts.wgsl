@@ -20,7 +20,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> parts: array<f32>;
 
 const WG = {{ lanes }}u;
-const CHUNK = WG * 16u;
+const CHUNK = {{ chunk }}u;
 
 var<workgroup> lane_values: array<f32, 8u * WG>;
 

@@ -1,4 +1,4 @@
-// batch_norm2d / backward / 2 wide: as 1, with four pixels of four channels an invocation, 16 bytes a load.
+// batch_norm2d / backward / 2 wide: as 1; a workgroup has TILE pixels of four channels, 16 bytes a load.
 //
 //   dx = weight inv_std (g - dbias / count - (x - mean) inv_std dweight / count), pad lanes 0
 //
@@ -26,7 +26,8 @@ struct Params {
 @group(0) @binding(7) var<storage, read_write> dbias: array<Wide>;
 @group(0) @binding(8) var<storage, read_write> dx: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -44,8 +45,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let inside = vec4<u32>(group * 4u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.c);
     let g_start = p.g_base + wid.z * p.g_stride + wid.y * p.plane;
     let result = p.dx_base + wid.z * p.dx_stride + wid.y * p.plane;
-    let end = min((wid.x + 1u) * WG * 4u, p.plane);
-    for (var i = wid.x * WG * 4u + lane; i < end; i += WG) {
+    let end = min((wid.x + 1u) * TILE, p.plane);
+    for (var i = wid.x * TILE + lane; i < end; i += WG) {
         var value = from_wide(gradient[g_start + i]);
 {% if not running %}
         value = value - of_all - (from_wide(x[x_start + i]) - middle) * slope;

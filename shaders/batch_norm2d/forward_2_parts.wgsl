@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
 
 const WG = {{ lanes }}u;
-const CHUNK = WG * 16u;
+const CHUNK = {{ chunk }}u;
 
 var<workgroup> shared_mean: vec4<f32>;
 var<workgroup> lane_values: array<f32, 8u * WG>;

@@ -1,4 +1,4 @@
-// batch_norm2d / forward / 2 wide: four pixels of four channels an invocation, 16 bytes a load.
+// batch_norm2d / forward / 2 wide: a workgroup has TILE pixels of four channels, 16 bytes a load.
 //
 //   y[n, c, y, x] = ((x[n, c, y, x] - pivot[c]) - offset[c]) inv_std[c] weight[c] + bias[c], pad lanes 0
 //
@@ -23,7 +23,8 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> second: array<Wide>;
 @group(0) @binding(6) var<storage, read_write> y: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -42,8 +43,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let inside = vec4<u32>(group * 4u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.c);
     let source = p.x_base + wid.z * p.x_stride + wid.y * p.plane;
     let result = p.y_base + wid.z * p.y_stride + wid.y * p.plane;
-    let end = min((wid.x + 1u) * WG * 4u, p.plane);
-    for (var i = wid.x * WG * 4u + lane; i < end; i += WG) {
+    let end = min((wid.x + 1u) * TILE, p.plane);
+    for (var i = wid.x * TILE + lane; i < end; i += WG) {
         let value = ((from_wide(x[source + i]) - pivot) - offset) * scale + shift;
         y[result + i] = to_wide(select(vec4<f32>(0.0), value, inside));
     }

@@ -15,7 +15,7 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> g: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
 const CHUNK = 16384u;
 
 // The squares of a quad, zeros beyond the end.

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::gpu::DeviceType;
 use crate::graph::{Layout, Op};
 
 use super::{Binding, Call, Launch, Layouts, Requires, ShaderInfo, Slot, Version};
@@ -63,6 +64,15 @@ pub fn part(slot: Slot, range: &Range<usize>) -> Binding {
 /// Tells a shader how 16 bytes are loaded.
 pub fn wide(launch: Launch, call: &Call<'_>) -> Launch {
     launch.var("wide_u64", call.caps.wide_as_u64)
+}
+
+/// Lanes of a workgroup whose lanes loop. A software driver runs a workgroup few lanes at a time and pays for each such
+/// part what comes before the loop and the waiting at barriers: there it is one part.
+pub fn lanes(call: &Call<'_>) -> usize {
+    match call.caps.adapter.device_type {
+        DeviceType::Cpu => 8,
+        _ => WG,
+    }
 }
 
 /// Refuses another number of inputs than `N`.

@@ -11,10 +11,10 @@ pub(super) fn cases() -> Vec<Case> {
         ([2, 5, 7, 3], standard, "channels leave pad lanes"),
         ([3, 8, 5, 13], standard, "no pad lanes"),
         ([5, 17, 2, 2], standard, "more groups of channels than pixels"),
-        ([2, 3, 9, 15], standard, "two chunks of 128 pixels, the second a part"),
-        ([2, 6, 37, 61], standard, "three chunks of 1024 pixels, the last a part"),
+        ([2, 3, 9, 15], standard, "two chunks of 128 pixels on a GPU, the second a part"),
+        ([2, 6, 37, 61], standard, "several chunks of 512 or 1024 pixels, the last a part"),
         ([3, 7, 11, 9], Draw::Normal(30.0, 0.1), "a mean of 300 deviations"),
-        ([4, 9, 31, 33], Draw::Normal(-30.0, 0.1), "the same in a chunk of 1023 pixels"),
+        ([4, 9, 31, 33], Draw::Normal(-30.0, 0.1), "the same in a chunk of 1023 pixels, or two"),
     ];
     let mut cases = Vec::new();
     for (shape, draw, why) in shapes {

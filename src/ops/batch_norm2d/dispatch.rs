@@ -181,6 +181,10 @@ struct Sizes {
     /// Pixels of a chunk.
     chunk: usize,
     chunks: usize,
+    /// Lanes of a workgroup that normalises.
+    own: usize,
+    /// Pixels that it takes.
+    tile: usize,
 }
 
 impl Sizes {
@@ -188,9 +192,17 @@ impl Sizes {
         let shape = &call.inputs[0].shape;
         let [n, c, h, w] = [shape[0], shape[1], shape[2], shape[3]];
         let plane = h * w;
-        let lanes = if plane <= 128 { 8 } else { WG };
-        let chunk = lanes * 16;
-        Self { n, c, c4: c.div_ceil(4), h, w, plane, lanes, chunk, chunks: plane.div_ceil(chunk) }
+        let own = flat::lanes(call);
+        let lanes = if plane <= 128 { 8 } else { own };
+        // Few lanes take many pixels each.
+        let [chunk, turns] = if own < WG { [lanes * 64, 64] } else { [lanes * 16, 4] };
+        let (chunks, tile) = (plane.div_ceil(chunk), own * turns);
+        Self { n, c, c4: c.div_ceil(4), h, w, plane, lanes, chunk, chunks, own, tile }
+    }
+
+    /// Tells a shader that normalises how large its workgroups are.
+    fn tiled(&self, launch: Launch) -> Launch {
+        launch.var("lanes", self.own as i64).var("tile", self.tile as i64)
     }
 }
 
@@ -275,7 +287,7 @@ fn forward_split(call: &Call<'_>) -> Result<Lowered> {
         };
         let groups = [s.chunks as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let launch = Launch::new(PARTS.path, &params, vec![x.binding, parts], groups);
-        lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64));
+        lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64).var("chunk", s.chunk as i64));
         Ok(())
     })?;
     let params = MergeParams {
@@ -314,9 +326,9 @@ fn normalise_wide(call: &Call<'_>, lowered: &mut Lowered, running: bool, statist
         bindings.extend(&small);
         bindings.extend(statistics);
         bindings.push(y.binding);
-        let groups = [s.plane.div_ceil(WG * 4) as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
+        let groups = [s.plane.div_ceil(s.tile) as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let launch = Launch::new(WIDE.path, &params, bindings, groups);
-        lowered.launches.push(wide(launch, call).var("running", running));
+        lowered.launches.push(s.tiled(wide(launch, call)).var("running", running));
         Ok(())
     })
 }
@@ -397,7 +409,7 @@ fn backward_split(call: &Call<'_>) -> Result<Lowered> {
         let groups = [s.chunks as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let bindings = vec![x.binding, statistics[0], g.binding, parts];
         let launch = Launch::new(BACKWARD_PARTS.path, &params, bindings, groups);
-        lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64));
+        lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64).var("chunk", s.chunk as i64));
         Ok(())
     })?;
     let params = BackwardSumsParams { c: s.c as u32, parts: (s.n * s.chunks) as u32, eps };
@@ -422,9 +434,9 @@ fn backward_split(call: &Call<'_>) -> Result<Lowered> {
         };
         let weight = call.whole(Slot::Input(1))?;
         let bindings = [&[x.binding, weight], &*statistics, &[g.binding], &*gradients, &[dx.binding]].concat();
-        let groups = [s.plane.div_ceil(WG * 4) as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
+        let groups = [s.plane.div_ceil(s.tile) as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let launch = Launch::new(BACKWARD_WIDE.path, &params, bindings, groups);
-        lowered.launches.push(wide(launch, call).var("running", !training));
+        lowered.launches.push(s.tiled(wide(launch, call)).var("running", !training));
         Ok(())
     })?;
     Ok(lowered)

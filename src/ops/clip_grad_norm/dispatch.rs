@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
-use crate::ops::flat::{CHUNK, WG, part, ranges, version, wide};
+use crate::ops::flat::{CHUNK, WG, lanes, part, ranges, version, wide};
 use crate::ops::{Call, Launch, Layouts, Lowered, Operand, ShaderInfo, Slot, Version, Worth, fold};
 
 use super::GradNorm;
@@ -33,13 +33,13 @@ pub(super) const NORM: &[Version] = &[
         "clip_grad_norm/norm_1_direct",
         &[ShaderInfo { path: "clip_grad_norm/norm_1_direct", fields: ChunkParams::FIELDS }, TOTAL],
         norm_layouts,
-        |call| norm(call, "clip_grad_norm/norm_1_direct", CHUNK, false),
+        |call| norm(call, "clip_grad_norm/norm_1_direct", Sums::Floats),
     ),
     version(
         "clip_grad_norm/norm_2_wide",
         &[ShaderInfo { path: "clip_grad_norm/norm_2_wide", fields: ChunkParams::FIELDS }, TOTAL],
         norm_layouts,
-        |call| norm(call, "clip_grad_norm/norm_2_wide", CHUNK, true),
+        |call| norm(call, "clip_grad_norm/norm_2_wide", Sums::Quads),
     ),
     Version {
         // What is cut is cut between chunks.
@@ -51,7 +51,7 @@ pub(super) const NORM: &[Version] = &[
             "clip_grad_norm/norm_3_block",
             &[ShaderInfo { path: "clip_grad_norm/norm_3_block", fields: ChunkParams::FIELDS }, TOTAL],
             norm_layouts,
-            |call| norm(call, "clip_grad_norm/norm_3_block", BLOCK, true),
+            |call| norm(call, "clip_grad_norm/norm_3_block", Sums::Blocks),
         )
     },
 ];
@@ -90,9 +90,18 @@ fn floats(operand: &Operand) -> usize {
     }
 }
 
-fn norm(call: &Call<'_>, shader: &'static str, chunk: usize, by_quads: bool) -> Result<Lowered> {
+/// How a version sums.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sums {
+    Floats,
+    Quads,
+    Blocks,
+}
+
+fn norm(call: &Call<'_>, shader: &'static str, sums: Sums) -> Result<Lowered> {
     let max_norm = call.op.expect::<GradNorm>()?.max_norm;
     let gradients = call.inputs.len() - 1;
+    let chunk = if sums == Sums::Blocks { BLOCK } else { CHUNK };
     let chunks: usize = call.inputs[..gradients].iter().map(|operand| floats(operand).div_ceil(chunk)).sum();
     call.check(chunks)?;
     let mut lowered = Lowered { workspaces: vec![chunks], ..Lowered::default() };
@@ -104,7 +113,11 @@ fn norm(call: &Call<'_>, shader: &'static str, chunk: usize, by_quads: bool) -> 
             let params = ChunkParams { len: range.len() as u32, first: first as u32, chunks: here as u32 };
             let [x, y] = fold(here);
             let launch = Launch::new(shader, &params, vec![part(Slot::Input(at), &range), parts], [x, y, 1]);
-            lowered.launches.push(if by_quads { wide(launch, call) } else { launch });
+            lowered.launches.push(match sums {
+                Sums::Floats => launch,
+                Sums::Quads => wide(launch, call),
+                Sums::Blocks => wide(launch, call).var("lanes", lanes(call) as i64),
+            });
             first += here;
         }
     }
