@@ -1,4 +1,5 @@
-// adamw / step / 2 wide: four elements an invocation, 16 bytes a load; 64 floats of a segment are whole quads.
+// adamw / step / 2 wide: 16 bytes a load; a workgroup has TILE quads, WG at a time; 64 floats of a segment are
+// whole quads.
 //
 //   w = w (1 - lr lr_mult weight_decay decay_mult)
 //   m = m + (1 - beta1) (coefficient g - m)
@@ -27,23 +28,31 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> control: array<f32>;
 @group(0) @binding(7) var<storage, read_write> segments: array<f32>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i * 4u >= p.len || control[2] == 0.0 {
+    if control[2] == 0.0 {
         return;
     }
-    let pair = p.segment * 2u + i / 16u * 2u;
-    let rate = hyper[0] * segments[pair];
-    let g = control[1] * from_wide(gradient[i]);
-    let before = from_wide(mean[i]);
-    let m = before + p.rest1 * (g - before);
-    let v = p.beta2 * from_wide(square[i]) + p.rest2 * g * g;
-    mean[i] = to_wide(m);
-    square[i] = to_wide(v);
-    let decayed = from_wide(weight[i]) * (1.0 - rate * p.weight_decay * segments[pair + 1u]);
-    weight[i] = to_wide(decayed - rate / hyper[1] * m / (sqrt(v) / sqrt(hyper[2]) + p.eps));
+    let lr = hyper[0];
+    let c1 = hyper[1];
+    let root_c2 = sqrt(hyper[2]);
+    let coefficient = control[1];
+    let tile = (wid.y * groups.x + wid.x) * TILE;
+    let end = min(tile + TILE, (p.len + 3u) / 4u);
+    for (var i = tile + lane; i < end; i += WG) {
+        let pair = p.segment * 2u + i / 16u * 2u;
+        let rate = lr * segments[pair];
+        let g = coefficient * from_wide(gradient[i]);
+        let before = from_wide(mean[i]);
+        let m = before + p.rest1 * (g - before);
+        let v = p.beta2 * from_wide(square[i]) + p.rest2 * g * g;
+        mean[i] = to_wide(m);
+        square[i] = to_wide(v);
+        let decayed = from_wide(weight[i]) * (1.0 - rate * p.weight_decay * segments[pair + 1u]);
+        weight[i] = to_wide(decayed - rate / c1 * m / (sqrt(v) / root_c2 + p.eps));
+    }
 }

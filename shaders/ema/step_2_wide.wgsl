@@ -1,4 +1,5 @@
-// ema / step / 2 wide: four elements an invocation, 16 bytes a load; 64 floats of a segment are whole quads.
+// ema / step / 2 wide: 16 bytes a load; a workgroup has TILE quads, WG at a time; 64 floats of a segment are
+// whole quads.
 //
 //   a = a + (1 - decay) (w - a)
 //
@@ -18,15 +19,20 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> hyper: array<f32>;
 @group(0) @binding(4) var<storage, read_write> control: array<f32>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i * 4u >= p.len || control[2] == 0.0 {
+    if control[2] == 0.0 {
         return;
     }
-    let a = from_wide(average[i]);
-    average[i] = to_wide(a + (1.0 - hyper[0]) * (from_wide(weight[i]) - a));
+    let share = 1.0 - hyper[0];
+    let tile = (wid.y * groups.x + wid.x) * TILE;
+    let end = min(tile + TILE, (p.len + 3u) / 4u);
+    for (var i = tile + lane; i < end; i += WG) {
+        let a = from_wide(average[i]);
+        average[i] = to_wide(a + share * (from_wide(weight[i]) - a));
+    }
 }

@@ -1,4 +1,4 @@
-// pointwise / binary / 2 wide: four elements an invocation, 16 bytes a load.
+// pointwise / binary / 2 wide: 16 bytes a load; a workgroup has TILE quads, WG at a time.
 //
 //   out[i] = f(a[i], b[i]), pad lanes 0
 //
@@ -20,7 +20,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> b: array<Wide>;
 @group(0) @binding(3) var<storage, read_write> out: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 fn f(x: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
 {% if function == 0 %}
@@ -39,13 +40,12 @@ fn f(x: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i * 4u >= p.len {
-        return;
+    let a_start = (p.a_base + wid.z * p.a_stride) / 4u;
+    let b_start = (p.b_base + wid.z * p.b_stride) / 4u;
+    let out_start = (p.out_base + wid.z * p.out_stride) / 4u;
+    let tile = (wid.y * groups.x + wid.x) * TILE;
+    let end = min(tile + TILE, (p.len + 3u) / 4u);
+    for (var i = tile + lane; i < end; i += WG) {
+        out[out_start + i] = to_wide(f(from_wide(a[a_start + i]), from_wide(b[b_start + i])));
     }
-    let value = f(
-        from_wide(a[(p.a_base + wid.z * p.a_stride) / 4u + i]),
-        from_wide(b[(p.b_base + wid.z * p.b_stride) / 4u + i]),
-    );
-    out[(p.out_base + wid.z * p.out_stride) / 4u + i] = to_wide(value);
 }

@@ -1,4 +1,4 @@
-// pointwise / unary / 2 wide: four elements an invocation, 16 bytes a load.
+// pointwise / unary / 2 wide: 16 bytes a load; a workgroup has TILE quads, WG at a time.
 //
 //   out[i] = f(a[i]), pad lanes 0
 //
@@ -18,7 +18,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> a: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> out: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 fn f(x: vec4<f32>) -> vec4<f32> {
 {% if function == 0 %}
@@ -34,16 +35,18 @@ fn f(x: vec4<f32>) -> vec4<f32> {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i * 4u >= p.len {
-        return;
-    }
-    var value = f(from_wide(a[(p.a_base + wid.z * p.a_stride) / 4u + i]));
+    let a_start = (p.a_base + wid.z * p.a_stride) / 4u;
+    let out_start = (p.out_base + wid.z * p.out_stride) / 4u;
+    let tile = (wid.y * groups.x + wid.x) * TILE;
+    let end = min(tile + TILE, (p.len + 3u) / 4u);
+    for (var i = tile + lane; i < end; i += WG) {
+        var value = f(from_wide(a[a_start + i]));
 {% if function == 1 %}
-    if p.packed == 1u {
-        let channel = vec4<u32>((i / p.plane) * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-        value = select(value, vec4<f32>(0.0), channel >= vec4<u32>(p.c));
-    }
+        if p.packed == 1u {
+            let channel = vec4<u32>((i / p.plane) * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+            value = select(value, vec4<f32>(0.0), channel >= vec4<u32>(p.c));
+        }
 {% endif %}
-    out[(p.out_base + wid.z * p.out_stride) / 4u + i] = to_wide(value);
+        out[out_start + i] = to_wide(value);
+    }
 }

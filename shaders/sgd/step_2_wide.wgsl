@@ -1,4 +1,5 @@
-// sgd / step / 2 wide: four elements an invocation, 16 bytes a load; 64 floats of a segment are whole quads.
+// sgd / step / 2 wide: 16 bytes a load; a workgroup has TILE quads, WG at a time; 64 floats of a segment are
+// whole quads.
 //
 //   b = momentum b + (coefficient g + weight_decay decay_mult w)
 //   w = w - lr lr_mult b
@@ -22,20 +23,26 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> control: array<f32>;
 @group(0) @binding(6) var<storage, read_write> segments: array<f32>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i * 4u >= p.len || control[2] == 0.0 {
+    if control[2] == 0.0 {
         return;
     }
-    let pair = p.segment * 2u + i / 16u * 2u;
-    let rate = hyper[0] * segments[pair];
-    let w = from_wide(weight[i]);
-    let decayed = control[1] * from_wide(gradient[i]) + p.weight_decay * segments[pair + 1u] * w;
-    let b = p.momentum * from_wide(momentum[i]) + decayed;
-    momentum[i] = to_wide(b);
-    weight[i] = to_wide(w - rate * b);
+    let lr = hyper[0];
+    let coefficient = control[1];
+    let tile = (wid.y * groups.x + wid.x) * TILE;
+    let end = min(tile + TILE, (p.len + 3u) / 4u);
+    for (var i = tile + lane; i < end; i += WG) {
+        let pair = p.segment * 2u + i / 16u * 2u;
+        let rate = lr * segments[pair];
+        let w = from_wide(weight[i]);
+        let decayed = coefficient * from_wide(gradient[i]) + p.weight_decay * segments[pair + 1u] * w;
+        let b = p.momentum * from_wide(momentum[i]) + decayed;
+        momentum[i] = to_wide(b);
+        weight[i] = to_wide(w - rate * b);
+    }
 }

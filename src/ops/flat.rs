@@ -75,6 +75,17 @@ pub fn lanes(call: &Call<'_>) -> usize {
     }
 }
 
+/// Quads of a workgroup whose lanes take one after the other: one each on a GPU.
+pub fn tile(call: &Call<'_>) -> usize {
+    let lanes = lanes(call);
+    if lanes < WG { lanes * 64 } else { lanes }
+}
+
+/// As [`wide`], for a shader whose workgroups have [`lanes`] lanes and take [`tile`] quads.
+pub fn tiled(launch: Launch, call: &Call<'_>) -> Launch {
+    wide(launch, call).var("lanes", lanes(call) as i64).var("tile", tile(call) as i64)
+}
+
 /// Refuses another number of inputs than `N`.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use crate::gpu::ParamBlock;
 use crate::graph::{Graph, SEGMENT, Value};
 use crate::tensor::Tensor;
 
-use super::flat::{WG, part, ranges, same, wide};
+use super::flat::{WG, part, ranges, same, tile, tiled};
 use super::{Attributes, Binding, Call, Launch, Lowered, Slot, fold};
 
 /// Refuses anything but slabs of one length, then hyper \[4\], control \[4\] and, where the op reads one, segments.
@@ -65,9 +65,9 @@ pub fn step<P: ParamBlock>(
             bindings.push(Binding { slot, offset, len: (end - offset).next_multiple_of(4) });
             first = (pair - offset) / 2;
         }
-        let [x, y] = fold(range.len().div_ceil(if by_quads { WG * 4 } else { WG }));
+        let [x, y] = fold(range.len().div_ceil(if by_quads { tile(call) * 4 } else { WG }));
         let launch = Launch::new(shader, &params(range.len() as u32, first as u32), bindings, [x, y, 1]);
-        lowered.launches.push(if by_quads { wide(launch, call) } else { launch });
+        lowered.launches.push(if by_quads { tiled(launch, call) } else { launch });
     }
     Ok(lowered)
 }

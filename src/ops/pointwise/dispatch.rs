@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
 use crate::ops::cut::by_channels;
+use crate::ops::flat::{WG, tile, tiled};
 use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
 
 use super::Scale;
@@ -37,8 +38,6 @@ pub(super) const UNARY: &[Version] =
 pub(super) const BINARY: &[Version] =
     &[version!("pointwise/binary_1_direct", false), version!("pointwise/binary_2_wide", true)];
 
-const WG: usize = 64;
-
 /// All operands take the layout that the first input has.
 fn layouts(_: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
     Some(Layouts::new(vec![offered[0]; inputs.len()], [offered[0]]))
@@ -70,7 +69,7 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
     let whole = output.floats() as u64 * 4 <= call.caps.max_binding;
     let mut lowered = Lowered::default();
     let mut push = |windows: &[crate::ops::Window], n: usize, len: usize| {
-        let [x, y] = fold(len.div_ceil(if wide { WG * 4 } else { WG }));
+        let [x, y] = fold(len.div_ceil(if wide { tile(call) * 4 } else { WG }));
         let b = windows[windows.len() - 2];
         let (a, out) = (windows[0], windows[windows.len() - 1]);
         let params = Params {
@@ -90,7 +89,7 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
         let bindings = windows.iter().map(|window| window.binding).collect();
         let mut launch = Launch::new(shader, &params, bindings, [x, y, n as u32]).var("function", function(call.op));
         if wide {
-            launch = launch.var("wide_u64", call.caps.wide_as_u64);
+            launch = tiled(launch, call);
         }
         lowered.launches.push(launch);
     };
