@@ -16,7 +16,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> parts: array<f32>;
 
 const WG = {{ lanes }}u;
-const CHUNK = 16384u;
+const CHUNK = 8192u;
 
 // The squares of a quad, zeros beyond the end.
 fn squares(quad: u32) -> vec4<f32> {

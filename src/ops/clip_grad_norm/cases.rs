@@ -18,7 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new(GradNorm { max_norm: 1e4 }, with(many(), loss()), "a norm below the limit"),
         Case::new(GradNorm { max_norm: f32::INFINITY }, with(many(), loss()), "no limit"),
         Case::new(clip, vec![Input::normal([70_003]), loss()], "more chunks than the last pass has lanes"),
-        Case::new(clip, vec![Input::normal([2 * 16_384 - 1]), loss()], "chunks of the last version, but for one float"),
+        Case::new(clip, vec![Input::normal([2 * 8192 - 1]), loss()], "chunks of the last version, but for one float"),
         Case::new(
             clip,
             with(many(), Input::drawn([], Draw::Normal(f32::NAN, 0.0))),

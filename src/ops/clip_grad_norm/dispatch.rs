@@ -26,7 +26,7 @@ gpu_params! {
 const TOTAL: ShaderInfo = ShaderInfo { path: "clip_grad_norm/total", fields: TotalParams::FIELDS };
 
 /// Floats of one partial sum of `clip_grad_norm/norm_3_block`.
-const BLOCK: usize = 16 * CHUNK;
+const BLOCK: usize = 8 * CHUNK;
 
 pub(super) const NORM: &[Version] = &[
     version(
