@@ -5,7 +5,7 @@ use image::{GrayImage, RgbImage, imageops};
 use crate::cli::photos::Photo;
 use crate::data::View;
 use crate::data::augment::Picture;
-use crate::data::measure::{Measurements, Region, focus, region};
+use crate::data::measure::{Measurements, Region, chroma, focus, region};
 use crate::data::resize::within;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -56,14 +56,15 @@ impl Work {
             Some(Judged { facts, crop, heat }) => (crop, heat, Some(facts)),
             None => (found.as_ref().map(|found| cut(&working, found)), None, None),
         };
-        let focus = focus(photo)?;
-        let warnings = Warning::of(focus, lesion.as_ref(), classification.as_ref());
+        let (focus, chroma) = (focus(photo)?, chroma(photo));
+        let warnings = Warning::of(focus, chroma, lesion.as_ref(), classification.as_ref());
         let case = Case {
             name: name.clone(),
             file: path.clone(),
             width: photo.width(),
             height: photo.height(),
             focus,
+            chroma,
             lesion,
             classification,
             warnings,

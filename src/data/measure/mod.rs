@@ -1,5 +1,5 @@
 //! What can be measured of a lesion without a network: its region, shape and colours on a photograph, and whether the
-//! photograph is sharp.
+//! photograph is sharp and has colours.
 //!
 //! The letters are those of dermoscopy's ABCD rule (Stolz et al. 1994) as far as a mask and colours carry them:
 //! asymmetry, border, colours, and a diameter where the scale is known. Figures, no scores: the rule's points need a
@@ -14,7 +14,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::color::{COLOR_SHARE, ColorShare, LesionColor, colors};
+pub use self::color::{COLOR_SHARE, ColorShare, GREY, LesionColor, chroma, colors};
 pub use self::focus::{FOCUS_SIDE, SHARP, focus};
 pub use self::region::{Region, SMALLEST_AREA, STRAY_SHARE, region, tidy};
 pub use self::shape::{asymmetry, border_irregularity, diameter};

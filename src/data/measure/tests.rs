@@ -176,6 +176,26 @@ fn a_lesion_without_skin_around_it_still_has_colors() {
     assert_eq!(colors(&photo, &full).unwrap(), [ColorShare { color: LesionColor::DarkBrown, share: 1.0 }]);
 }
 
+/// Every name is that of the nearest reference, so without this a grey photograph would have brown and red in it.
+#[test]
+fn a_grey_photograph_has_no_colors() {
+    let region = disc(90.0);
+    let grey = RgbImage::from_fn(400, 300, |x, y| {
+        let inside = region.mask.get_pixel(x, y).0[0] == 255;
+        let level = if inside { 60 + (x % 90) as u8 } else { 190 };
+        // As decoders round.
+        Rgb([level, level + 2, level + 1])
+    });
+    assert_eq!((chroma(&grey), colors(&grey, &region).unwrap()), (2, Vec::new()));
+    let mut stained = grey.clone();
+    for (_, _, pixel) in stained.enumerate_pixels_mut().take(1201) {
+        *pixel = Rgb([190, 65, 60]);
+    }
+    assert_eq!(chroma(&stained), 130, "just above one pixel in a hundred");
+    assert!(!colors(&stained, &region).unwrap().is_empty());
+    assert_eq!((chroma(&RgbImage::new(0, 0)), chroma(&RgbImage::from_pixel(1, 1, Rgb([1, 9, 4])))), (0, 8));
+}
+
 #[test]
 fn blur_takes_a_photograph_out_of_focus() {
     let sharp = crate::data::phantom::phantom(5, 3, 240, 320).unwrap().image;

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::facts::{Case, ClassProbability, Classification, Lesion, NotClassified, View, figure, percent};
 use super::guidance::{ClassGuidance, Guidance, Statement};
+use super::legend::FIGURES;
 use super::words::Words;
 use crate::data::measure::{COLOR_SHARE, LesionColor, SHARP};
 
@@ -45,7 +46,7 @@ impl Writer<'_> {
         html! {
             (statement.get(self.words.lang()))
             @for number in numbers {
-                " "
+                "\u{a0}"
                 a.cite href={ "#source-" (number) } aria-label={ (self.words.get("source")) " " (number) } {
                     "[" (number) "]"
                 }
@@ -77,6 +78,7 @@ impl Writer<'_> {
     fn pictures(&self, case: &Case, pictures: &ShownPictures) -> Markup {
         let words = self.words;
         let by_crop = case.classification.as_ref().is_some_and(|found| found.view == View::Crop);
+        let outline = if case.lesion.is_some() { "outline" } else { "outline_none" };
         let crop = words.get(if by_crop { "crop" } else { "crop_unclassified" });
         let heat = case.classification.as_ref().and_then(|found| {
             let values = [("class", self.name(&found.named()?.name)), ("layer", found.layer.clone())];
@@ -89,7 +91,7 @@ impl Writer<'_> {
         };
         html! {
             div class=(size) {
-                (figure_of(&pictures.outline, "outline", words.get("outline"), &case.name))
+                (figure_of(&pictures.outline, "outline", words.get(outline), &case.name))
                 @if let Some(shown) = &pictures.crop { (figure_of(shown, "crop", crop, &case.name)) }
                 @if let Some(shown) = &pictures.heat {
                     (figure_of(shown, "heat", heat.as_deref().unwrap_or(words.get("heat_short")), &case.name))
@@ -100,17 +102,10 @@ impl Writer<'_> {
 
     fn probabilities(&self, found: &Classification) -> Markup {
         let words = self.words;
-        let views = found.views.to_string();
-        let explained = match (found.views, found.calibrated) {
-            (..=1, _) => words.get("one_view").to_owned(),
-            (_, true) => words.with("plus_minus", &[("views", &views)]),
-            (_, false) => words.with("plus_minus_uncalibrated", &[("views", &views)]),
-        };
         html! {
             section {
-                h3 { (words.get("probabilities")) }
+                h3 { (words.get("probabilities")) " " (self.how()) }
                 div.bars { @for class in &found.classes { (self.bar(found, class)) } }
-                p.says { (explained) }
                 @if let (Some(named), Some(top)) = (found.named(), found.top()) {
                     @if named.name != top.name {
                         p.says { (self.named(named, top)) }
@@ -159,20 +154,19 @@ impl Writer<'_> {
 
     fn measurements(&self, case: &Case) -> Markup {
         let words = self.words;
-        let limit = figure(SHARP);
-        let found = case.classification.as_ref();
-        let familiarity = found.map(|found| found.distance.zip(found.distance_limit));
+        let familiarity = case.classification.as_ref().map(|found| found.distance.zip(found.distance_limit));
+        let below = |key: &str, limit: f64| words.with(key, &[("limit", &figure(limit))]);
         html! {
             section {
-                h3 { (words.get("measurements")) }
+                h3 { (words.get("measurements")) " " (self.how()) }
                 dl.measures {
                     @if let Some(lesion) = &case.lesion { (self.shape(lesion)) }
-                    (measure(words.get("sharpness"), &figure(case.focus), &words.with("sharpness_says", &[("limit", &limit)])))
+                    (measure(words.get("sharpness"), &figure(case.focus), &below("sharpness_cue", SHARP)))
                     @match familiarity {
                         Some(Some((distance, limit))) => (measure(
                             words.get("familiarity"),
                             &figure(distance),
-                            &words.with("familiarity_says", &[("limit", &figure(limit))]),
+                            &below("familiarity_cue", limit),
                         )),
                         Some(None) => (measure(
                             words.get("familiarity"),
@@ -186,29 +180,29 @@ impl Writer<'_> {
         }
     }
 
+    /// A link to what the figures mean.
+    fn how(&self) -> Markup {
+        html! { a.how href={ "#" (FIGURES) } { (self.words.get("how_to_read")) } }
+    }
+
     fn shape(&self, lesion: &Lesion) -> Markup {
         let words = self.words;
         let found = &lesion.measurements;
-        let [long, short] = found.asymmetry.map(percent);
-        let asymmetry = words.with("asymmetry_value", &[("long", &long), ("short", &short)]);
         let counted = found.colors.iter().filter(|color| color.share >= COLOR_SHARE);
         let names: Vec<String> =
             counted.map(|color| format!("{} {}", self.color(color.color), percent(color.share))).collect();
-        let colors = match names.len() {
-            0 => words.get("no_colors").to_owned(),
-            count => format!("{count}: {}", names.join(", ")),
-        };
+        let colors = if names.is_empty() { words.get("no_colors").to_owned() } else { names.join(", ") };
         let (diameter, says) = match found.diameter_mm {
-            Some(mm) => (format!("{} mm", figure(mm)), words.get("diameter_says")),
+            Some(mm) => (format!("{}\u{a0}mm", figure(mm)), words.get("diameter_cue")),
             None => (words.get("diameter_unknown").to_owned(), words.get("diameter_unknown_says")),
         };
         html! {
-            (measure(words.get("area"), &percent(found.area_fraction), words.get("area_says")))
-            (measure(words.get("asymmetry"), &asymmetry, words.get("asymmetry_says")))
-            (measure(words.get("border"), &figure(found.border_irregularity), words.get("border_says")))
-            (measure(words.get("colors"), &colors, words.get("colors_says")))
+            (measure(words.get("area"), &percent(found.area_fraction), words.get("area_cue")))
+            (measure(words.get("asymmetry"), &found.asymmetry.map(percent).join(" · "), words.get("asymmetry_cue")))
+            (measure(words.get("border"), &figure(found.border_irregularity), words.get("border_cue")))
+            (measure(words.get("colors"), &names.len().to_string(), &colors))
             (measure(words.get("diameter"), &diameter, says))
-            (measure(words.get("confidence"), &percent(lesion.mean_confidence), words.get("confidence_says")))
+            (measure(words.get("confidence"), &percent(lesion.mean_confidence), words.get("confidence_cue")))
         }
     }
 
@@ -232,7 +226,7 @@ impl Writer<'_> {
             section.guidance {
                 h3 { (words.get("guidance")) ": " (self.name(class)) }
                 @if let Some(statements) = statements {
-                    dl.measures {
+                    dl {
                         @for (topic, statement) in topics.iter().zip(statements) {
                             div { dt { (topic) } dd { (self.statement(statement)) } }
                         }
@@ -279,8 +273,9 @@ fn figure_of(shown: &Shown, kind: &str, caption: &str, name: &str) -> Markup {
     }
 }
 
-fn measure(name: &str, value: &str, says: &str) -> Markup {
-    html! { div { dt { (name) } dd { b { (value) } p.says { (says) } } } }
+/// A figure, and beside what to hold it.
+fn measure(name: &str, value: &str, cue: &str) -> Markup {
+    html! { div { dt { (name) } dd { b { (value) } p.says { (cue) } } } }
 }
 
 /// A deviation in percentage points.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guidance::{Lang, is_melanoma};
 use super::words::Words;
-use crate::data::measure::{Measurements, SHARP};
+use crate::data::measure::{GREY, Measurements, SHARP};
 
 /// From this share of the mask on, spots besides the largest one are worth a warning.
 const SEVERAL: f64 = 0.1;
@@ -66,6 +66,8 @@ pub struct Case {
     pub height: u32,
     /// See [`crate::data::measure::focus`].
     pub focus: f64,
+    /// See [`crate::data::measure::chroma`].
+    pub chroma: u8,
     /// The outlined lesion; nothing where none was found.
     pub lesion: Option<Lesion>,
     /// The probabilities; nothing where it was not classified.
@@ -209,6 +211,13 @@ pub enum Warning {
         /// What it should reach.
         limit: f64,
     },
+    /// The photograph is grey: a network that was trained on colours sees half, and there are none to count.
+    Grey {
+        /// See [`Case::chroma`].
+        chroma: u8,
+        /// What it should reach.
+        limit: u8,
+    },
     /// The photograph is unlike those of training.
     Unfamiliar {
         /// Its distance.
@@ -242,7 +251,7 @@ pub enum Warning {
 impl Warning {
     /// The warnings that a photograph's facts call for.
     #[must_use]
-    pub fn of(focus: f64, lesion: Option<&Lesion>, classification: Option<&Classification>) -> Vec<Self> {
+    pub fn of(focus: f64, chroma: u8, lesion: Option<&Lesion>, classification: Option<&Classification>) -> Vec<Self> {
         let mut warnings = Vec::new();
         match lesion {
             None => warnings.push(Self::NoLesion),
@@ -253,6 +262,7 @@ impl Warning {
             }
         }
         warnings.extend((focus < SHARP).then_some(Self::OutOfFocus { focus, limit: SHARP }));
+        warnings.extend((chroma < GREY).then_some(Self::Grey { chroma, limit: GREY }));
         let Some(found) = classification else { return warnings };
         if let (Some(distance), Some(limit)) = (found.distance, found.distance_limit) {
             warnings.extend((distance > limit).then_some(Self::Unfamiliar { distance, limit }));
@@ -282,6 +292,7 @@ impl Warning {
             Self::SeveralLesions { .. } => "several_lesions_short",
             Self::CutOff { .. } => "cut_off_short",
             Self::OutOfFocus { .. } => "out_of_focus_short",
+            Self::Grey { .. } => "grey_short",
             Self::Unfamiliar { .. } => "unfamiliar_short",
             Self::ViewsDisagree { .. } => "views_disagree_short",
             Self::Unsure { .. } => "unsure_short",
@@ -298,6 +309,7 @@ impl Warning {
             Self::OutOfFocus { focus, limit } => {
                 words.with("out_of_focus", &[("focus", &figure(*focus)), ("limit", &figure(*limit))])
             }
+            Self::Grey { .. } => words.get("grey").into(),
             Self::Unfamiliar { distance, limit } => {
                 words.with("unfamiliar", &[("distance", &figure(*distance)), ("limit", &figure(*limit))])
             }
@@ -312,9 +324,9 @@ impl Warning {
     }
 }
 
-/// A share for people.
+/// A share for people; no line ends before the sign.
 pub(super) fn percent(share: f64) -> String {
-    if share > 0.0 && share < 0.0005 { "< 0.1 %".into() } else { format!("{:.1} %", 100.0 * share) }
+    if share > 0.0 && share < 0.0005 { "<\u{a0}0.1\u{a0}%".into() } else { format!("{:.1}\u{a0}%", 100.0 * share) }
 }
 
 /// A number for people: two digits after the point, one from ten on, three below a tenth.

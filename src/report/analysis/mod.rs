@@ -4,6 +4,7 @@ mod article;
 mod facts;
 mod guidance;
 mod heat;
+mod legend;
 mod page;
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,8 @@ pub const PER_PAGE: usize = 600;
 /// For up to so many photographs, the longest sides of the outlined photograph and of crop and heat map on the page, so
 /// that a page stays below about 20 MB. The pictures in the folder keep their size.
 const SIDES: [(usize, u32, u32); 3] = [(60, 900, 400), (200, 560, 280), (usize::MAX, 340, 180)];
+/// The longest side of a picture in the overview, which is there where everything is on one page.
+const THUMB_SIDE: u32 = 96;
 const QUALITY: u8 = 92;
 const FOLDER: &str = "pictures";
 const STYLE: &str = include_str!("page.css");
@@ -58,10 +60,19 @@ pub struct AnalysisReport {
     guidance: Guidance,
     words: Words,
     sides: (u32, u32),
-    entries: Vec<(Case, [Option<Spooled>; 3])>,
+    entries: Vec<(Case, Places)>,
     failures: Vec<ReportFailure>,
     spool: File,
     end: u64,
+}
+
+/// The pictures of a photograph in the spool.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    outline: Spooled,
+    crop: Option<Spooled>,
+    heat: Option<Spooled>,
+    thumb: Spooled,
 }
 
 /// Where the bytes of a picture lie in the spool.
@@ -71,6 +82,13 @@ struct Spooled {
     len: usize,
     width: u32,
     height: u32,
+}
+
+/// Which columns the overview has besides those that it always has.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    melanoma: bool,
+    class: bool,
 }
 
 /// `report.json`.
@@ -122,18 +140,19 @@ impl AnalysisReport {
         let (large, small) = self.sides;
         let photo = shrink_photo(pictures.photo, (large, large))?;
         let shown = overlay(&photo, &scale_mask(pictures.mask, photo.dimensions())?)?;
-        let mut spooled = [Some(self.spool(&shown)?), None, None];
-        for (place, picture) in spooled[1..].iter_mut().zip([pictures.crop, pictures.heat]) {
-            if let Some(picture) = picture {
-                *place = Some(self.spool(&shrink_photo(picture, (small, small))?)?);
-            }
-        }
+        let thumb = pictures.crop.unwrap_or(&shown);
+        let places = Places {
+            outline: self.spool(&shown)?,
+            crop: pictures.crop.map(|crop| self.spool(&shrink_photo(crop, (small, small))?)).transpose()?,
+            heat: pictures.heat.map(|heat| self.spool(&shrink_photo(heat, (small, small))?)).transpose()?,
+            thumb: self.spool(&shrink_photo(thumb, (THUMB_SIDE, THUMB_SIDE))?)?,
+        };
         let [crop, heat] = files;
         case.pictures.outline = outline;
         case.pictures.mask = mask;
         case.pictures.crop = crop;
         case.pictures.heat = heat;
-        self.entries.push((case, spooled));
+        self.entries.push((case, places));
         Ok(())
     }
 
@@ -229,19 +248,21 @@ impl AnalysisReport {
             put(&self.header(&writer, title).into_string())?;
             put("<main>")?;
             if number == 1 {
-                put(&self.overview(&writer).into_string())?;
+                put(&self.overview(&writer)?.into_string())?;
             }
             if count > 1 {
                 put(&self.pager(number, count).into_string())?;
             }
             for (rank, (case, places)) in (first + 1..).zip(here) {
-                let [outline, crop, heat] = places.map(|place| place.map(|place| self.shown(place)).transpose());
-                let Some(outline) = outline? else { continue };
-                let pictures = ShownPictures { outline, crop: crop?, heat: heat? };
+                let [crop, heat] = [places.crop, places.heat].map(|place| place.map(|it| self.shown(it)).transpose());
+                let pictures = ShownPictures { outline: self.shown(places.outline)?, crop: crop?, heat: heat? };
                 put(&writer.article(rank, case, &pictures).into_string())?;
             }
             if number == 1 && !self.failures.is_empty() {
                 put(&self.failed().into_string())?;
+            }
+            if !here.is_empty() {
+                put(&writer.legend(here.iter().map(|(case, _)| case)).into_string())?;
             }
             put("</main>")?;
             put(&self.footer(&writer).into_string())?;
@@ -267,12 +288,6 @@ impl AnalysisReport {
                             dd { a href=(self.on_first("failures")) { (self.failures.len()) } }
                         }
                     }
-                    div { dt { (words.get("outlined_by")) } dd { (head.outlined_by) } }
-                    @if let Some(name) = &head.classified_by {
-                        div { dt { (words.get("classified_by")) } dd { (name) } }
-                    }
-                    div { dt { (words.get("computed_on")) } dd { (head.device) } }
-                    div { dt { (words.get("made_by")) } dd { "nevus " (head.nevus) } }
                 }
             }
         }
@@ -288,70 +303,79 @@ impl AnalysisReport {
         if page == 1 { format!("#photo-{rank}") } else { format!("{}#photo-{rank}", page_name(page)) }
     }
 
-    fn overview(&self, writer: &Writer) -> Markup {
+    fn overview(&self, writer: &Writer) -> Result<Markup> {
         let words = &self.words;
-        let classified = self.entries.iter().any(|(case, _)| case.classification.is_some());
-        let melanoma = self
-            .entries
-            .iter()
-            .any(|(case, _)| case.classification.as_ref().is_some_and(|found| found.melanoma().is_some()));
-        html! {
+        let found = || self.cases().filter_map(|case| case.classification.as_ref());
+        let columns =
+            Columns { melanoma: found().any(|found| found.melanoma().is_some()), class: found().next().is_some() };
+        let mut rows = Vec::with_capacity(self.entries.len());
+        for (rank, (case, places)) in (1..).zip(&self.entries) {
+            let thumb = (self.entries.len() <= PER_PAGE).then(|| self.shown(places.thumb)).transpose()?;
+            rows.push(self.row(writer, rank, case, thumb.as_ref(), columns));
+        }
+        Ok(html! {
             section #overview {
                 h2 { (words.get("overview")) }
-                @if self.entries.is_empty() { p { (words.get("no_photographs")) } }
-                @if melanoma { p.says { (words.get("overview_sorted")) } }
-                @if !self.entries.is_empty() {
+                @if rows.is_empty() { p { (words.get("no_photographs")) } }
+                @if columns.melanoma { p.says { (words.get("overview_sorted")) } }
+                @if !rows.is_empty() {
                     table {
                         thead {
                             tr {
-                                th scope="col" { (words.get("photograph")) }
-                                @if melanoma { th scope="col" { (words.get("melanoma")) } }
-                                @if classified { th.wide scope="col" { (words.get("class")) } }
-                                th.wide[classified] scope="col" { (words.get("lesion")) }
-                                th scope="col" { (words.get("warnings")) }
+                                th.photo scope="col" { (words.get("photograph")) }
+                                @if columns.melanoma { th.melanoma scope="col" { (words.get("melanoma")) } }
+                                @if columns.class { th.named scope="col" { (words.get("class")) } }
+                                th.area.wide[columns.class] scope="col" { (words.get("lesion")) }
+                                th.wary scope="col" { (words.get("warnings")) }
                             }
                         }
-                        tbody {
-                            @for (rank, (case, _)) in (1..).zip(&self.entries) {
-                                (self.row(writer, rank, case, melanoma, classified))
-                            }
-                        }
+                        tbody { @for row in &rows { (row) } }
                     }
                 }
             }
-        }
+        })
     }
 
-    fn row(&self, writer: &Writer, rank: usize, case: &Case, melanoma: bool, classified: bool) -> Markup {
+    fn row(&self, writer: &Writer, rank: usize, case: &Case, thumb: Option<&Shown>, columns: Columns) -> Markup {
         let words = &self.words;
         let found = case.classification.as_ref();
         let probability = found.and_then(|found| found.melanoma()).map(|class| class.probability);
         let warnings: Vec<&str> = case.warnings.iter().map(|warning| warning.short(words)).collect();
         html! {
             tr {
-                th scope="row" { a href=(self.link(rank)) { (case.name) } }
-                @if melanoma {
-                    td.number {
+                th.photo scope="row" {
+                    a href=(self.link(rank)) {
+                        // The name beside it says what it is.
+                        @if let Some(Shown { uri, width, height }) = thumb {
+                            img src=(uri) width=(width) height=(height) alt="" decoding="async";
+                        }
+                        span { (case.name) }
+                    }
+                }
+                @if columns.melanoma {
+                    td.melanoma {
                         @if let Some(value) = probability {
-                            (percent(value))
+                            span { (percent(value)) }
                             div.bar { div.fill style={ "width:" (format!("{:.1}", 100.0 * value)) "%" } {} }
                         }
                     }
                 }
-                @if classified {
-                    td.wide {
+                @if columns.class {
+                    td.named {
                         @if let Some(named) = found.and_then(|found| found.named()) {
                             (writer.name(&named.name)) " " span.share { (percent(named.probability)) }
                         }
                     }
                 }
-                td.number.wide[classified] {
+                td.area.wide[columns.class] {
                     @match &case.lesion {
                         Some(lesion) => (percent(lesion.measurements.area_fraction)),
                         None => (words.get("not_found")),
                     }
                 }
-                td { @if warnings.is_empty() { (words.get("none")) } @else { (warnings.join(", ")) } }
+                td.wary.calm[warnings.is_empty()] {
+                    @if warnings.is_empty() { (words.get("none")) } @else { (warnings.join(", ")) }
+                }
             }
         }
     }
@@ -388,7 +412,7 @@ impl AnalysisReport {
     }
 
     fn footer(&self, writer: &Writer) -> Markup {
-        let words = &self.words;
+        let (words, head) = (&self.words, &self.head);
         html! {
             footer {
                 section #sources {
@@ -402,7 +426,14 @@ impl AnalysisReport {
                             }
                         }
                     }
-                    p { (words.get("sources_of_measures")) }
+                }
+                dl.facts {
+                    div { dt { (words.get("made_by")) } dd { "nevus " (head.nevus) } }
+                    div { dt { (words.get("outlined_by")) } dd { (head.outlined_by) } }
+                    @if let Some(name) = &head.classified_by {
+                        div { dt { (words.get("classified_by")) } dd { (name) } }
+                    }
+                    div { dt { (words.get("computed_on")) } dd { (head.device) } }
                 }
                 p { (words.with("full_size", &[("folder", FOLDER)])) }
                 p { strong { (writer.statement(&self.guidance.notice)) } }

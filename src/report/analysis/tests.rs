@@ -55,13 +55,14 @@ fn case(name: &str, melanoma: f64) -> Case {
         layer: "layer4".into(),
         heat_flat: false,
     };
-    let warnings = Warning::of(1.5, Some(&lesion), Some(&classification));
+    let warnings = Warning::of(1.5, 75, Some(&lesion), Some(&classification));
     Case {
         name: name.into(),
         file: format!("{name}.jpg").into(),
         width: 120,
         height: 80,
         focus: 1.5,
+        chroma: 75,
         lesion: Some(lesion),
         classification: Some(classification),
         warnings,
@@ -94,15 +95,15 @@ fn the_page_says_what_the_json_says_sorted_by_melanoma() {
     for case in photographs {
         for class in case["classification"]["classes"].as_array().unwrap() {
             for key in ["probability", "other_view"] {
-                let shown = format!("{:.1} %", 100.0 * class[key].as_f64().unwrap());
+                let shown = format!("{:.1}\u{a0}%", 100.0 * class[key].as_f64().unwrap());
                 assert!(text.contains(&shown), "{key} {shown}");
             }
             assert!(text.contains(&format!("± {:.1}", 100.0 * class["deviation"].as_f64().unwrap())));
         }
         let measured = &case["lesion"]["measurements"];
         assert!(text.contains(&format!("{:.2}", measured["border_irregularity"].as_f64().unwrap())));
-        assert!(text.contains(&format!("{:.2} mm", measured["diameter_mm"].as_f64().unwrap())));
-        assert!(text.contains(&format!("{:.1} %", 100.0 * measured["area_fraction"].as_f64().unwrap())));
+        assert!(text.contains(&format!("{:.2}\u{a0}mm", measured["diameter_mm"].as_f64().unwrap())));
+        assert!(text.contains(&format!("{:.1}\u{a0}%", 100.0 * measured["area_fraction"].as_f64().unwrap())));
         let kinds: Vec<&str> =
             case["warnings"].as_array().unwrap().iter().map(|warning| warning["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["out_of_focus", "unfamiliar", "views_disagree", "unsure"]);
@@ -176,7 +177,7 @@ fn a_check_that_the_weights_cannot_make_is_named() {
         if let Some(found) = &mut unknown.classification {
             (found.distance, found.distance_limit) = (None, None);
         }
-        unknown.warnings = Warning::of(unknown.focus, unknown.lesion.as_ref(), unknown.classification.as_ref());
+        unknown.warnings = Warning::of(unknown.focus, 75, unknown.lesion.as_ref(), unknown.classification.as_ref());
         let (text, json) = report(dir.path(), head(lang), &[unknown]);
         assert!(text.contains(wanted) && json["photographs"][0]["classification"]["distance"].is_null());
         let (text, _) = report(dir.path(), head(lang), &[case("one", 0.5)]);
@@ -201,7 +202,7 @@ fn pages_load_nothing_from_elsewhere() {
         for link in text.split("href=\"").skip(1) {
             assert!(link.starts_with('#'), "{}", &link[..40]);
         }
-        assert_eq!(text.matches("<img ").count(), 3);
+        assert_eq!(text.matches("<img ").count(), 4);
     }
 }
 
@@ -225,7 +226,7 @@ fn decision_weights_name_the_class_everywhere() {
     // By the other view 0.7, 0.4 and 0.9: 1.75 is the greatest.
     assert_eq!(found.other_named().unwrap().name, "MEL");
     found.heat_flat = true;
-    made.warnings = Warning::of(50.0, made.lesion.as_ref(), Some(found));
+    made.warnings = Warning::of(50.0, 75, made.lesion.as_ref(), Some(found));
     assert!(
         !made.warnings.iter().any(|warning| matches!(warning, Warning::ViewsDisagree { .. })),
         "{:?}",
@@ -256,7 +257,7 @@ fn without_a_classifier_the_page_says_so() {
         let mut case = case("one", 0.5);
         case.classification = None;
         case.lesion = None;
-        case.warnings = Warning::of(50.0, None, None);
+        case.warnings = Warning::of(50.0, 75, None, None);
         let (text, json) = report(dir.path(), head, &[case]);
         assert!(text.contains(wanted) && text.contains("No lesion found"), "{wanted}");
         assert!(!text.contains("Probabilities") && json["photographs"][0]["classification"].is_null());
@@ -273,11 +274,13 @@ fn warnings_stay_away_where_there_is_nothing_to_warn_of() {
     for class in &mut calm.classes {
         class.other_view = Some(class.probability);
     }
-    assert_eq!(Warning::of(50.0, made.lesion.as_ref(), Some(&calm)), []);
+    assert_eq!(Warning::of(50.0, 75, made.lesion.as_ref(), Some(&calm)), []);
+    let grey = Warning::of(50.0, 3, made.lesion.as_ref(), Some(&calm));
+    assert_eq!(grey, [Warning::Grey { chroma: 3, limit: 12 }]);
     let mut lesion = made.lesion.unwrap();
     (lesion.elsewhere_share, lesion.cut_off_share) = (0.2, 0.3);
     calm.heat_flat = true;
-    assert_eq!(Warning::of(50.0, Some(&lesion), Some(&calm)).len(), 3);
+    assert_eq!(Warning::of(50.0, 75, Some(&lesion), Some(&calm)).len(), 3);
 }
 
 #[test]

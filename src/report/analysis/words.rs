@@ -65,7 +65,7 @@ mod tests {
             assert!(text.en.trim() == text.en && text.ko.trim() == text.ko, "{key}");
             assert!(text.ko.chars().any(|c| ('가'..='힣').contains(&c)), "{key}");
             assert!(
-                !text.en.is_empty() && text.en.is_ascii() || "“”²π·±".chars().any(|c| text.en.contains(c)),
+                !text.en.is_empty() && text.en.is_ascii() || "“”²π·±\u{a0}".chars().any(|c| text.en.contains(c)),
                 "{key}"
             );
             assert_eq!(names(&text.en), names(&text.ko), "{key}");
@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn every_key_that_the_page_asks_for_is_there_and_none_besides() {
         let words = Words::new(Lang::En).unwrap();
-        let code = [include_str!("page.rs"), include_str!("article.rs"), include_str!("facts.rs")].concat();
+        let code =
+            [include_str!("page.rs"), include_str!("article.rs"), include_str!("legend.rs"), include_str!("facts.rs")]
+                .concat();
         for key in words.texts.keys() {
             assert!(key.starts_with("color_") || code.contains(&format!("\"{key}\"")), "{key} is not used");
         }
