@@ -6,7 +6,8 @@
 struct Params {
     n: u32, cx: u32, cy: u32, xh: u32, xw: u32, yh: u32, yw: u32, kh: u32, kw: u32,
     stride_y: u32, stride_x: u32, pad_y: u32, pad_x: u32, dil_y: u32, dil_x: u32,
-    x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, len: u32, r_base: u32, r_stride: u32,
+    x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, len: u32,
+    r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

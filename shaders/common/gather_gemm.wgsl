@@ -5,7 +5,7 @@
 //   out[n, co, oy, ox] = bias[co] + sum over ky, kx, ci of x[n, ci, iy, ix] * weight[ky, kx, ci, co]
 //   iy = (oy * scale_y + shift_y + ky * step_y) / div_y, where that is whole and inside; ix likewise
 //
-// x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out, residual (n, co, oh, ow) C4
+// x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out, residual, mask (n, co, oh, ow) C4
 //
 // `swapped` 1: the weight lies as [kh][kw][co/4][ci] of four co, as a forward's does for the data gradient.
 // `broadcast` 1: the lanes are one subgroup, and each weight is loaded by one lane and broadcast; 0: every lane loads
@@ -13,18 +13,19 @@
 // phase (oy % div_y, ox % div_x), which all meet the same taps: every every_y-th, every every_x-th. `subpixel` 1: the
 // taps do not overlap (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky.
 // `batched` 1: every tap has images of its own, x_stride and out_stride apart, and none is summed: one plain GEMM a tap.
-// `residual` 1: it is added to out, before relu.
+// `residual`, `relu`, `mask`: what `common/epilogue` does to out.
 //
 // One loop over taps and channels: at every turn of every loop a software driver copies what the loop carries, here the
 // whole tile.
 
 {% include "common/wide" %}
+{% include "common/epilogue4" %}
 
 struct Params {
     pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
     scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
     x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
-    co_first: u32, every_y: u32, every_x: u32, ci: u32,
+    co_first: u32, every_y: u32, every_x: u32, ci: u32, m_base: u32, m_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -36,7 +37,10 @@ struct Params {
 {% if residual %}
 @group(0) @binding({{ 3 + bias }}) var<storage, read_write> residual: array<Wide>;
 {% endif %}
-@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> out: array<Wide>;
+{% if mask %}
+@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> mask: array<Wide>;
+{% endif %}
+@group(0) @binding({{ 3 + bias + residual + mask }}) var<storage, read_write> out: array<Wide>;
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -259,21 +263,15 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         let place = in_plane{{ g }};
 {% endif %}
         let to = p.out_base + {{ "tap" if batched else "n" ~ g }} * p.out_stride + place;
-{% if residual %}
         let added = p.r_base + n{{ g }} * p.r_stride + place;
-{% endif %}
+        let masked = p.m_base + n{{ g }} * p.m_stride + place;
 {% for j in range(tile // 4) %}
         if co0 + {{ j * 4 }}u < p.co {
-            var v = vec4<f32>(c{{ j * 4 }}_{{ g }}, c{{ j * 4 + 1 }}_{{ g }}, c{{ j * 4 + 2 }}_{{ g }}, c{{ j * 4 + 3 }}_{{ g }});
-{% if residual %}
-            v += from_wide(residual[added + (co0 / 4u + {{ j }}u) * out_plane]);
-{% endif %}
-{% if relu %}
-            v = select(v, vec4<f32>(0.0), v < vec4<f32>(0.0));
-{% endif %}
+            let group = (co0 / 4u + {{ j }}u) * out_plane;
+            let v = vec4<f32>(c{{ j * 4 }}_{{ g }}, c{{ j * 4 + 1 }}_{{ g }}, c{{ j * 4 + 2 }}_{{ g }}, c{{ j * 4 + 3 }}_{{ g }});
             let co = vec4<u32>(co0 + {{ j * 4 }}u) + vec4<u32>(0u, 1u, 2u, 3u);
-            v = select(vec4<f32>(0.0), v, co < vec4<u32>(p.co));
-            out[to + (co0 / 4u + {{ j }}u) * out_plane] = to_wide(v);
+            let finished = finish(v, added + group, masked + group);
+            out[to + group] = to_wide(select(vec4<f32>(0.0), finished, co < vec4<u32>(p.co)));
         }
 {% endfor %}
     }

@@ -2,7 +2,7 @@
 
 struct Params {
     first: u32, count: u32, tiles_x: u32, tiles: u32, c: u32, h: u32, w: u32, pad_y: i32, pad_x: i32,
-    base: u32, stride: u32, r_base: u32, r_stride: u32,
+    base: u32, stride: u32, r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

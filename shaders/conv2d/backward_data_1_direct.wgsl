@@ -6,15 +6,20 @@
 // gradient (n, co, oh, ow) C4 is y, out (n, ci, h, w) C4 is x; weight packed [kh][kw][ci/4][co] of four ci
 
 {% include "common/conv_direct" %}
+{% include "common/epilogue" %}
 
 @group(0) @binding(1) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(2) var<storage, read_write> weight: array<f32>;
 {% if bias %}
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-{% else %}
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
 {% endif %}
+{% if residual %}
+@group(0) @binding({{ 3 + bias }}) var<storage, read_write> residual: array<f32>;
+{% endif %}
+{% if mask %}
+@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> mask: array<f32>;
+{% endif %}
+@group(0) @binding({{ 3 + bias + residual + mask }}) var<storage, read_write> out: array<f32>;
 
 const WG = 64u;
 
@@ -51,9 +56,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 }
             }
         }
-{% if relu %}
-        sum = select(sum, 0.0, sum < 0.0);
-{% endif %}
+        let inner = x_at(0u, ci, iy, ix) - p.x_base;
+        sum = finish(sum, p.r_base + n * p.r_stride + inner, p.m_base + n * p.m_stride + inner);
     }
     out[x_at(n, ci, iy, ix)] = sum;
 }

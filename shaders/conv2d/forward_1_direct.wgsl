@@ -3,10 +3,11 @@
 //   out[n, co, oy, ox] = bias[co] + sum over ci, ky, kx of
 //       input[n, ci, oy*stride + ky*dilation - pad, ox*stride + kx*dilation - pad] * weight[co, ci, ky, kx]
 //
-// input (n, ci, h, w) C4 is x, out (n, co, oh, ow) C4 is y; weight packed [kh][kw][ci/4][co] of four ci; bias (co).
-// `residual`, as out is, is added to it before relu.
+// input (n, ci, h, w) C4 is x, out (n, co, oh, ow) C4 is y; weight packed [kh][kw][ci/4][co] of four ci; bias (co);
+// residual and mask as out is.
 
 {% include "common/conv_direct" %}
+{% include "common/epilogue" %}
 
 @group(0) @binding(1) var<storage, read_write> input: array<f32>;
 @group(0) @binding(2) var<storage, read_write> weight: array<f32>;
@@ -16,7 +17,10 @@
 {% if residual %}
 @group(0) @binding({{ 3 + bias }}) var<storage, read_write> residual: array<f32>;
 {% endif %}
-@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> out: array<f32>;
+{% if mask %}
+@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> mask: array<f32>;
+{% endif %}
+@group(0) @binding({{ 3 + bias + residual + mask }}) var<storage, read_write> out: array<f32>;
 
 const WG = 64u;
 
@@ -49,12 +53,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 }
             }
         }
-{% if residual %}
-        sum += residual[p.r_base + n * p.r_stride + ((co / 4u * p.yh + oy) * p.yw + ox) * 4u + co % 4u];
-{% endif %}
-{% if relu %}
-        sum = select(sum, 0.0, sum < 0.0);
-{% endif %}
+        let inner = y_at(0u, co, oy, ox) - p.y_base;
+        sum = finish(sum, p.r_base + n * p.r_stride + inner, p.m_base + n * p.m_stride + inner);
     }
     out[y_at(n, co, oy, ox)] = sum;
 }

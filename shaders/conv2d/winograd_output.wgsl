@@ -1,13 +1,13 @@
-// conv2d / winograd_output: an image's tiles of {{ m }} by {{ m }} pixels from Winograd's points, with bias, residual and
-// relu.
+// conv2d / winograd_output: an image's tiles of {{ m }} by {{ m }} pixels from Winograd's points, with bias and epilogue.
 //
-//   out = At points A + bias + residual
+//   out = At points A + bias
 //
-// products [points][points][c/4][tile] of four c   bias (c)   out, residual (n, c, h, w) C4
+// products [points][points][c/4][tile] of four c   bias (c)   out, residual, mask (n, c, h, w) C4
 
 {% include "common/wide" %}
 {% include "common/winograd" %}
 {% include "common/winograd_tiles" %}
+{% include "common/epilogue4" %}
 
 @group(0) @binding(1) var<storage, read_write> products: array<Wide>;
 {% if bias %}
@@ -16,7 +16,10 @@
 {% if residual %}
 @group(0) @binding({{ 2 + bias }}) var<storage, read_write> residual: array<Wide>;
 {% endif %}
-@group(0) @binding({{ 2 + bias + residual }}) var<storage, read_write> out: array<Wide>;
+{% if mask %}
+@group(0) @binding({{ 2 + bias + residual }}) var<storage, read_write> mask: array<Wide>;
+{% endif %}
+@group(0) @binding({{ 2 + bias + residual + mask }}) var<storage, read_write> out: array<Wide>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -39,22 +42,16 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endif %}
     let plane_at = at.group * p.h * p.w + at.y * p.w + at.x;
     let to = p.base + at.n * p.stride + plane_at;
-{% if residual %}
     let added = p.r_base + at.n * p.r_stride + plane_at;
-{% endif %}
+    let masked = p.m_base + at.n * p.m_stride + plane_at;
 {% for i in range(m) %}
     if at.y + {{ i }}u < p.h {
         let row = outputs({% for j in range(points) %}c{{ j }}.p{{ i }}{% if not loop.last %}, {% endif %}{% endfor %});
 {% for j in range(m) %}
         if at.x + {{ j }}u < p.w {
-            var v = row.p{{ j }}{% if bias %} + start{% endif %};
-{% if residual %}
-            v += from_wide(residual[added + {{ i }}u * p.w + {{ j }}u]);
-{% endif %}
-{% if relu %}
-            v = select(v, vec4<f32>(0.0), v < vec4<f32>(0.0));
-{% endif %}
-            out[to + {{ i }}u * p.w + {{ j }}u] = to_wide(select(vec4<f32>(0.0), v, channel < vec4<u32>(p.c)));
+            let pixel = {{ i }}u * p.w + {{ j }}u;
+            let v = finish(row.p{{ j }}{% if bias %} + start{% endif %}, added + pixel, masked + pixel);
+            out[to + pixel] = to_wide(select(vec4<f32>(0.0), v, channel < vec4<u32>(p.c)));
         }
 {% endfor %}
     }

@@ -7,15 +7,20 @@
 // weight packed [kh][kw][ci/4][co] of four ci
 
 {% include "common/conv_direct" %}
+{% include "common/epilogue" %}
 
 @group(0) @binding(1) var<storage, read_write> gradient: array<f32>;
 @group(0) @binding(2) var<storage, read_write> weight: array<f32>;
 {% if bias %}
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-{% else %}
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
 {% endif %}
+{% if residual %}
+@group(0) @binding({{ 3 + bias }}) var<storage, read_write> residual: array<f32>;
+{% endif %}
+{% if mask %}
+@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> mask: array<f32>;
+{% endif %}
+@group(0) @binding({{ 3 + bias + residual + mask }}) var<storage, read_write> out: array<f32>;
 
 const WG = 64u;
 
@@ -48,9 +53,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 }
             }
         }
-{% if relu %}
-        sum = select(sum, 0.0, sum < 0.0);
-{% endif %}
+        let inner = y_at(0u, co, oy, ox) - p.y_base;
+        sum = finish(sum, p.r_base + n * p.r_stride + inner, p.m_base + n * p.m_stride + inner);
     }
     out[y_at(n, co, oy, ox)] = sum;
 }

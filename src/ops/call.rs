@@ -175,11 +175,11 @@ pub struct Derived {
 pub struct Call<'a> {
     /// The op with its parameters.
     pub op: &'a dyn Op,
-    /// What it reads: the op's inputs, then what the epilogue adds.
+    /// What it reads: the op's inputs, then what the epilogue does.
     pub inputs: &'a [Operand],
     /// What it writes.
     pub outputs: &'a [Operand],
-    /// What to compute on the output before it is written.
+    /// What to compute on the first output before it is written.
     pub epilogue: Option<Epilogue>,
     /// The adapter.
     pub caps: &'a Caps,
@@ -199,16 +199,10 @@ impl Call<'_> {
         }
     }
 
-    /// The inputs of the op itself, without what the epilogue adds.
+    /// The inputs of the op itself, without what the epilogue reads.
     #[must_use]
     pub fn own_inputs(&self) -> &[Operand] {
-        &self.inputs[..self.inputs.len() - usize::from(self.residual().is_some())]
-    }
-
-    /// What the epilogue adds to the output, where it adds something.
-    #[must_use]
-    pub fn residual(&self) -> Option<Slot> {
-        self.epilogue.filter(|epilogue| epilogue.adds()).map(|_| Slot::Input(self.inputs.len() - 1))
+        &self.inputs[..self.inputs.len() - self.epilogue.map_or(0, Epilogue::operands)]
     }
 
     /// The whole of an operand in one binding.

@@ -26,7 +26,7 @@ pub struct Prepared {
 /// Operands in, operands out, and the dispatches of a call.
 pub type LoweredCall = (Vec<Operand>, Vec<Operand>, Lowered);
 
-/// The dispatches of a call of `version`, or why the version cannot run it. What an epilogue adds follows the inputs
+/// The dispatches of a call of `version`, or why the version cannot run it. What an epilogue reads follows the inputs
 /// that are returned.
 ///
 /// # Errors
@@ -66,16 +66,14 @@ fn lower_from(
     let operand = |(shape, &layout): (&&[usize], &Layout)| Operand { shape: shape.to_vec(), layout, within: None };
     let mut inputs: Vec<Operand> = inputs.iter().zip(&layouts.inputs).map(operand).collect();
     let outputs: Vec<Operand> = output_shapes.iter().zip(&layouts.outputs).map(operand).collect();
-    if epilogue.is_some_and(Epilogue::adds) {
-        inputs.push(outputs[0].clone());
-    }
+    inputs.extend(std::iter::repeat_n(outputs[0].clone(), epilogue.map_or(0, Epilogue::operands)));
     let call = Call { op, inputs: &inputs, outputs: &outputs, epilogue, caps };
     let lowered = (version.lower)(&call)?;
     Ok(Ok((inputs, outputs, lowered)))
 }
 
 /// Prepares a call on the device; `Err` inside `Ok` says why the version cannot run it here. `tensors` are the op's
-/// inputs, then what the epilogue adds.
+/// inputs, then what the epilogue reads.
 ///
 /// # Errors
 /// [`Error::Shader`], [`Error::OutOfMemory`] and the like.
@@ -86,7 +84,7 @@ pub fn prepare(
     tensors: &[Tensor],
     epilogue: Option<Epilogue>,
 ) -> Result<Result<Prepared, String>> {
-    let own = tensors.len() - usize::from(epilogue.is_some_and(Epilogue::adds));
+    let own = tensors.len() - epilogue.map_or(0, Epilogue::operands);
     let shapes: Vec<&[usize]> = tensors[..own].iter().map(Tensor::shape).collect();
     prepare_from(gpu, version, op, tensors, &preferred(&shapes), epilogue, false)
 }
@@ -105,7 +103,7 @@ pub fn prepare_from(
     epilogue: Option<Epilogue>,
     fixed: bool,
 ) -> Result<Result<Prepared, String>> {
-    let own = tensors.len() - usize::from(epilogue.is_some_and(Epilogue::adds));
+    let own = tensors.len() - epilogue.map_or(0, Epilogue::operands);
     let shapes: Vec<&[usize]> = tensors[..own].iter().map(Tensor::shape).collect();
     let (inputs, outputs, lowered) = match lower_from(version, op, &shapes, offered, gpu.caps(), epilogue)? {
         Ok(ready) => ready,
@@ -228,12 +226,13 @@ pub fn check(gpu: &Gpu, kernel: &Kernel, version: &Version, case: &Case, exact: 
 }
 
 /// What the epilogue makes of the twin's first output.
-fn finish(epilogue: Epilogue, output: &mut Array<f64>, residual: Option<&Array<f64>>) {
+fn finish(epilogue: Epilogue, output: &mut Array<f64>, extras: &[Array<f64>]) {
+    let residual = extras.first().filter(|_| epilogue.adds());
+    let mask = extras.last().filter(|_| epilogue.masks());
     for (at, value) in output.data.iter_mut().enumerate() {
         *value += residual.map_or(0.0, |residual| residual.data[at]);
-        if epilogue.relu() {
-            *value = value.max(0.0);
-        }
+        let zero = epilogue.relu() && *value < 0.0 || mask.is_some_and(|mask| mask.data[at] <= 0.0);
+        *value = if zero { 0.0 } else { *value };
     }
 }
 
@@ -255,10 +254,11 @@ fn check_with(
         other => other,
     };
     let mut tensors = case.tensors();
-    if epilogue.is_some_and(Epilogue::adds) {
+    if let Some(epilogue) = epilogue {
         let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
         let shape = case.op.outputs(&shapes)?.swap_remove(0);
-        tensors.push(Input::normal(shape).tensor(0x0add));
+        let extra = |at| Input::normal(shape.clone()).tensor(0x0add + at as u64);
+        tensors.extend((0..epilogue.operands()).map(extra));
     }
     let prepared = match prepare(gpu, version, &*case.op, &tensors, epilogue)? {
         Ok(prepared) => prepared,
@@ -278,7 +278,7 @@ fn check_with(
     let own = case.inputs.len();
     let mut expected = kernel.twin.run::<f64>(&*case.op, &arrays[..own].iter().collect::<Vec<_>>())?;
     if let Some(epilogue) = epilogue {
-        finish(epilogue, &mut expected[0], arrays.get(own));
+        finish(epilogue, &mut expected[0], &arrays[own..]);
     }
     // Indices and step numbers say nothing of the outputs' size.
     let sized = case.inputs.iter().zip(&tensors).filter(|(input, _)| !matches!(input.draw, Draw::Classes(_)));

@@ -18,6 +18,7 @@ mod checks;
 mod class;
 mod convolution;
 mod cut;
+mod epilogue;
 mod flat;
 mod image;
 mod pooling;
@@ -56,8 +57,9 @@ use crate::graph::{Graph, Op, Value};
 
 pub use call::{Binding, Call, Derived, Launch, Lowered, Operand, Slot, Window, fold};
 pub use class::class;
+pub use epilogue::{Epilogue, Extras};
 pub use pointwise::as_epilogue;
-pub use room::{Attributes, Epilogue, Gradient, Kernel, Layouts, Prospect, Requires, Room, ShaderInfo, Version, Worth};
+pub use room::{Attributes, Gradient, Kernel, Layouts, Prospect, Requires, Room, ShaderInfo, Version, Worth};
 pub(crate) use twin::twin;
 pub use twin::{Array, Real, Twin, TwinFn, TwinWidth};
 

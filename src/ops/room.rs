@@ -6,7 +6,7 @@ use crate::graph::{Graph, Layout, Op, Value};
 use crate::tensor::Tensor;
 
 use super::cases::Case;
-use super::{Call, Lowered, Twin};
+use super::{Call, Epilogue, Lowered, Twin};
 
 /// What appends a reference case's op to a graph.
 pub type FromCase = fn(&mut Graph, &str, &Attributes<'_>, &[Value]) -> Result<Vec<Value>>;
@@ -85,41 +85,6 @@ pub struct Kernel {
     pub epilogues: &'static [Epilogue],
     /// Bound of the relative error ‖got − expected‖ / ‖expected‖ in f32.
     pub tolerance: f64,
-}
-
-/// Elementwise ops that another kernel can carry out on its output. One that adds reads the other value as the call's
-/// last input, in the output's layout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Epilogue {
-    /// max(x, 0)
-    Relu,
-    /// x + residual
-    Add,
-    /// max(x + residual, 0)
-    AddRelu,
-}
-
-impl Epilogue {
-    /// Both, this one first, where one pass can do them.
-    #[must_use]
-    pub fn then(self, next: Self) -> Option<Self> {
-        match (self, next) {
-            (Self::Add, Self::Relu) => Some(Self::AddRelu),
-            _ => None,
-        }
-    }
-
-    /// Whether it ends in max(x, 0).
-    #[must_use]
-    pub fn relu(self) -> bool {
-        matches!(self, Self::Relu | Self::AddRelu)
-    }
-
-    /// Whether it reads another value of the output's shape.
-    #[must_use]
-    pub fn adds(self) -> bool {
-        matches!(self, Self::Add | Self::AddRelu)
-    }
 }
 
 /// One way to compute a kernel.

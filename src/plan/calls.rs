@@ -43,7 +43,7 @@ impl PlannedCall {
             let items = items.iter().map(|&item| &steps.items[item]);
             items.map(|item| (item.shape.clone(), item.layout)).collect::<Vec<_>>()
         };
-        let own = step.inputs.len() - usize::from(step.epilogue.is_some_and(Epilogue::adds));
+        let own = step.inputs.len() - step.epilogue.map_or(0, Epilogue::operands);
         Self {
             op: Arc::clone(&step.op),
             version: step.version,

@@ -159,7 +159,7 @@ impl Lowering<'_> {
         let prospect =
             Prospect { caps: self.caps, op: &*call.op, inputs: &inputs, outputs: &outputs, fixed: self.steps.fixed };
         let (version, mut layouts) = choose(kernel, &prospect, &offered, self.options)?;
-        // What an epilogue adds lies as the output does.
+        // What an epilogue reads lies as the output does.
         layouts.inputs.resize(call.inputs.len(), layouts.outputs[0]);
         let mut input_items = Vec::with_capacity(call.inputs.len());
         for (&input, &layout) in call.inputs.iter().zip(&layouts.inputs) {

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -18,7 +19,7 @@ pub(super) const AGAIN: &str = " again";
 pub(super) struct Call {
     pub op: Arc<dyn Op>,
     pub name: String,
-    /// The op's inputs, then what the epilogue adds.
+    /// The op's inputs, then what the epilogue reads.
     pub inputs: Vec<Value>,
     pub outputs: Vec<Value>,
     pub epilogue: Option<Epilogue>,
@@ -27,7 +28,7 @@ pub(super) struct Call {
 impl Call {
     /// The inputs of the op itself.
     pub fn own_inputs(&self) -> &[Value] {
-        &self.inputs[..self.inputs.len() - usize::from(self.epilogue.is_some_and(Epilogue::adds))]
+        &self.inputs[..self.inputs.len() - self.epilogue.map_or(0, Epilogue::operands)]
     }
 }
 
@@ -124,9 +125,9 @@ fn readers(graph: &Graph, calls: &[Call], outputs: &[Value]) -> HashMap<Value, u
     readers
 }
 
-/// The call that gives `value` as its only output.
+/// The call that gives `value` as its first output.
 fn producer(calls: &[Call], value: Value) -> Option<usize> {
-    calls.iter().position(|call| call.outputs == [value])
+    calls.iter().position(|call| call.outputs.first() == Some(&value))
 }
 
 /// Takes an op that scales and shifts channels into the weight and bias of the op before it, where nothing else reads
@@ -170,14 +171,11 @@ fn fuse_epilogues(graph: &Graph, calls: &mut Vec<Call>, outputs: &[Value]) {
             Some((carrier, input, epilogue)) => {
                 let fused = calls.remove(at);
                 let mut call = calls[carrier].clone();
-                call.outputs = fused.outputs;
+                call.outputs[0] = fused.outputs[0];
                 call.epilogue = Some(epilogue);
-                let added: Vec<Value> =
-                    fused.inputs.iter().enumerate().filter(|(place, _)| *place != input).map(|(_, &v)| v).collect();
-                // What is added may be computed only after the kernel's place.
-                let late = added.iter().any(|value| calls[carrier..at].iter().any(|call| call.outputs.contains(value)));
-                call.inputs.extend(added);
-                if late {
+                let others = others(&fused, input);
+                call.inputs.extend(&others);
+                if late(calls, carrier..at, &others) {
                     calls.remove(carrier);
                     calls.insert(at - 1, call);
                 } else {
@@ -189,18 +187,31 @@ fn fuse_epilogues(graph: &Graph, calls: &mut Vec<Call>, outputs: &[Value]) {
     }
 }
 
+/// What an elementwise call reads besides its input `input`.
+fn others(call: &Call, input: usize) -> Vec<Value> {
+    call.inputs.iter().enumerate().filter(|&(place, _)| place != input).map(|(_, &value)| value).collect()
+}
+
+/// Whether some of `values` is computed only among the calls `between`, so that who reads it must come after them.
+fn late(calls: &[Call], between: Range<usize>, values: &[Value]) -> bool {
+    values.iter().any(|value| calls[between.clone()].iter().any(|call| call.outputs.contains(value)))
+}
+
 /// The call that can carry out call `at`, which of its inputs that call gives, and the epilogue it then has. Of two, the
-/// later one: what it adds is there already.
+/// later one: what it reads is there already.
 fn carrier(calls: &[Call], at: usize, readers: &HashMap<Value, usize>) -> Option<(usize, usize, Epilogue)> {
     let next = ops::as_epilogue(&*calls[at].op)?;
     let found = calls[at].inputs.iter().enumerate().filter_map(|(input, &value)| {
         let carrier = producer(&calls[..at], value)?;
         let call = &calls[carrier];
         let epilogue = call.epilogue.map_or(Some(next), |own| own.then(next))?;
-        let carries = ops::kernel(call.op.kernel())?.epilogues.contains(&epilogue);
-        // It may have to run later, so nothing on the way may change what it reads.
+        let carries = next.takes(input) && ops::kernel(call.op.kernel())?.epilogues.contains(&epilogue);
+        // It may have to run later, so nothing on the way may change what it reads, or read what else it gives.
         let unchanged = calls[carrier..at].iter().all(|call| call.op.in_place().is_empty());
-        (carries && readers[&value] == 1 && (unchanged || !next.adds())).then_some((carrier, input, epilogue))
+        let read = |later: &Call| call.outputs[1..].iter().any(|output| later.inputs.contains(output));
+        let stuck = calls[carrier..at].iter().any(read) && late(calls, carrier..at, &others(&calls[at], input));
+        let free = next.operands() == 0 || unchanged && !stuck;
+        (carries && readers[&value] == 1 && free).then_some((carrier, input, epilogue))
     });
     found.max_by_key(|&(carrier, ..)| carrier)
 }

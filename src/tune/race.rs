@@ -113,7 +113,7 @@ fn checked(gpu: &Gpu, subject: &Subject, rejected: &mut Vec<Rejected>) -> Result
     Ok(right)
 }
 
-/// The op's inputs, drawn as in a case of its kernel, and what the epilogue adds.
+/// The op's inputs, drawn as in a case of its kernel, and what the epilogue reads.
 fn inputs(subject: &Subject) -> Vec<Input> {
     let call = &subject.call;
     let room = OPS.iter().find(|room| room.kernels.iter().any(|kernel| kernel.name == subject.kernel.name));
@@ -124,9 +124,8 @@ fn inputs(subject: &Subject) -> Vec<Input> {
     let draw = |at: usize| case.as_ref().map_or(Draw::Normal(0.0, 1.0), |case| case.inputs[at].draw);
     let mut inputs: Vec<Input> =
         call.inputs.iter().enumerate().map(|(at, (shape, _))| Input::drawn(shape.clone(), draw(at))).collect();
-    if call.epilogue.is_some_and(Epilogue::adds) {
-        inputs.push(Input::normal(call.outputs[0].0.clone()));
-    }
+    let extras = call.epilogue.map_or(0, Epilogue::operands);
+    inputs.extend(std::iter::repeat_n(Input::normal(call.outputs[0].0.clone()), extras));
     inputs
 }
 

@@ -34,7 +34,7 @@ pub const ROOM: Room = Room {
             name: "conv_transpose2d.backward_data",
             twin: twin_of!(twin::backward_data),
             versions: dispatch::BACKWARD_DATA,
-            epilogues: &[],
+            epilogues: &[Epilogue::Add, Epilogue::Mask, Epilogue::AddMask],
             tolerance: 5e-5,
         },
         Kernel {

@@ -12,7 +12,7 @@ gpu_params! {
         pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
         scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
         x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
-        co_first: u32, every_y: u32, every_x: u32, ci: u32,
+        co_first: u32, every_y: u32, every_x: u32, ci: u32, m_base: u32, m_stride: u32,
     }
 }
 
@@ -40,7 +40,7 @@ pub fn gather(
     let weight = call.whole(Slot::Input(1))?;
     let bias = bias_slot(call)?;
     let tile = Tile::new(to[0], broadcast);
-    let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.residual()).collect();
+    let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.extra_slots()).collect();
     let step = |axis: usize| g.dilation[axis] as i32;
     let pad = |axis: usize| g.padding[axis] as i32;
     let forward = writes == Side::Y;
@@ -62,7 +62,8 @@ pub fn gather(
             let mut launches = Vec::new();
             for batch in part.batches(&images(part))? {
                 let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| part.window(slot, &batch));
-                let residual = part.residual().map(|slot| part.window(slot, &batch));
+                let extras = part.extras(&batch);
+                let [r_base, r_stride, m_base, m_stride] = extras.quads();
                 let pixels = batch.len() * if subpixel { from[1] * from[2] } else { to[1] * to[2] };
                 let params = GatherParams {
                     pixels: pixels as u32,
@@ -87,16 +88,18 @@ pub fn gather(
                     out_base: (target.base / 4).wrapping_sub(skipped),
                     out_stride: target.stride / 4,
                     co_tiles: co_tiles as u32,
-                    r_base: residual.map_or(0, |window| (window.base / 4).wrapping_sub(skipped)),
-                    r_stride: residual.map_or(0, |window| window.stride / 4),
+                    r_base: r_base.wrapping_sub(skipped),
+                    r_stride,
                     co_first: channels.start as u32,
                     every_y: every(0) as u32,
                     every_x: every(1) as u32,
                     ci: from[0] as u32,
+                    m_base: m_base.wrapping_sub(skipped),
+                    m_stride,
                 };
                 let mut bindings = vec![source.binding, weight];
                 bindings.extend(bias);
-                bindings.extend(residual.map(|window| window.binding));
+                bindings.extend(extras.bindings());
                 bindings.push(target.binding);
                 let [gx, gy] = fold((batch.len() * plane).div_ceil(tile.lanes * tile.pixels) * phases);
                 let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * taps_apart) as u32])

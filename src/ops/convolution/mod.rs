@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::gpu::gpu_params;
 
-use super::{Binding, Call, Epilogue, Launch, Lowered, Slot, fold};
+use super::{Binding, Call, Launch, Lowered, Slot, fold};
 
 mod gather;
 mod weight;
@@ -21,7 +21,8 @@ gpu_params! {
     pub struct DirectParams {
         n: u32, cx: u32, cy: u32, xh: u32, xw: u32, yh: u32, yw: u32, kh: u32, kw: u32,
         stride_y: u32, stride_x: u32, pad_y: u32, pad_x: u32, dil_y: u32, dil_x: u32,
-        x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, len: u32, r_base: u32, r_stride: u32,
+        x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, len: u32,
+        r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
     }
 }
 
@@ -59,8 +60,7 @@ pub enum Side {
 }
 
 fn vars(launch: Launch, call: &Call<'_>, bias: bool) -> Launch {
-    let launch = launch.var("bias", bias).var("relu", call.epilogue.is_some_and(Epilogue::relu));
-    launch.var("residual", call.residual().is_some())
+    launch.var("bias", bias).epilogue(call)
 }
 
 /// The bindings' slots: image, weight, perhaps bias.
@@ -68,9 +68,9 @@ fn bias_slot(call: &Call<'_>) -> Result<Option<Binding>> {
     (call.own_inputs().len() > 2).then(|| call.whole(Slot::Input(2))).transpose()
 }
 
-/// The images of a call that writes one: what it reads, what it writes, and what its epilogue adds.
+/// The images of a call that writes one: what it reads, what it writes, and what its epilogue reads.
 fn images(call: &Call<'_>) -> Vec<Slot> {
-    [Slot::Input(0), Slot::Output(0)].into_iter().chain(call.residual()).collect()
+    [Slot::Input(0), Slot::Output(0)].into_iter().chain(call.extra_slots()).collect()
 }
 
 /// One invocation an element of the written side.
@@ -83,15 +83,15 @@ pub fn direct(call: &Call<'_>, shader: &'static str, geometry: &Geometry, writes
     let mut lowered = Lowered::default();
     for batch in call.batches(&images(call))? {
         let [from, to] = [Slot::Input(0), Slot::Output(0)].map(|slot| call.window(slot, &batch));
-        let residual = call.residual().map(|slot| call.window(slot, &batch));
+        let extras = call.extras(&batch);
         let (x, y) = if writes == Side::Y { (from, to) } else { (to, from) };
         let g = geometry;
         let len = batch.len() * call.outputs[0].sample();
         let mut params = direct_params(g, batch.len(), [x.base, x.stride, y.base, y.stride], len);
-        (params.r_base, params.r_stride) = residual.map_or((0, 0), |window| (window.base, window.stride));
+        [params.r_base, params.r_stride, params.m_base, params.m_stride] = extras.floats();
         let mut bindings = vec![from.binding, weight];
         bindings.extend(bias);
-        bindings.extend(residual.map(|window| window.binding));
+        bindings.extend(extras.bindings());
         bindings.push(to.binding);
         let [gx, gy] = fold(len.div_ceil(WG));
         let launch = Launch::new(shader, &params, bindings, [gx, gy, 1]).work(flops(g, batch.len()) * 8);
@@ -148,8 +148,7 @@ fn direct_params(g: &Geometry, n: usize, [x_base, x_stride, y_base, y_stride]: [
         y_base,
         y_stride,
         len: len as u32,
-        r_base: 0,
-        r_stride: 0,
+        ..DirectParams::default()
     }
 }
 

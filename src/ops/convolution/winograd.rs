@@ -16,7 +16,7 @@ gpu_params! {
     /// The uniform block of the images' transforms: `common/winograd_tiles`.
     pub struct TileParams {
         first: u32, count: u32, tiles_x: u32, tiles: u32, c: u32, h: u32, w: u32, pad_y: i32, pad_x: i32,
-        base: u32, stride: u32, r_base: u32, r_stride: u32,
+        base: u32, stride: u32, r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
     }
 }
 
@@ -195,7 +195,7 @@ impl Winograd {
         let products = self.workspace(&mut lowered, &rounds, to[0]);
         for Round { samples, tiles } in &rounds {
             let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| call.window(slot, samples));
-            let residual = call.residual().map(|slot| call.window(slot, samples));
+            let extras = call.extras(samples);
             let count = tiles.len();
             let input = call.workspace(inputs, 0, points * from4 * 4 * count);
             let product = call.workspace(products, 0, points * to4 * 4 * count);
@@ -226,16 +226,18 @@ impl Winograd {
             let bindings = vec![input, at_points, product];
             let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * points) as u32])
                 .work((2 * points * count * from[0] * to[0]) as u64);
-            let launch = tile.vars(launch.var("bias", false).var("relu", false).var("residual", false), call);
+            // The epilogue comes after the way back.
+            let plain = Call { epilogue: None, ..*call };
+            let launch = tile.vars(vars(launch, &plain, false), call);
             let launch = launch.var("fractional", false).var("subpixel", false).var("batched", true);
             lowered.launches.push(launch.var("swapped", !forward).var("pixels", pixels as i64));
 
             let mut params = self.tile_params(target, to, [0, 0], tiles);
             (params.c, params.h, params.w) = (to[0] as u32, to[1] as u32, to[2] as u32);
-            (params.r_base, params.r_stride) = residual.map_or((0, 0), |window| (window.base / 4, window.stride / 4));
+            [params.r_base, params.r_stride, params.m_base, params.m_stride] = extras.quads();
             let mut bindings = vec![product];
             bindings.extend(bias);
-            bindings.extend(residual.map(|window| window.binding));
+            bindings.extend(extras.bindings());
             bindings.push(target.binding);
             let launch = self.launch(call, &OUTPUT, &params, bindings, count * to4);
             lowered.launches.push(vars(launch, call, bias.is_some()));

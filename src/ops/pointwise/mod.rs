@@ -116,6 +116,7 @@ pub fn as_epilogue(op: &dyn Op) -> Option<Epilogue> {
     match op.kernel() {
         "pointwise.relu" => Some(Epilogue::Relu),
         "pointwise.add" => Some(Epilogue::Add),
+        "pointwise.relu_backward" => Some(Epilogue::Mask),
         _ => None,
     }
 }
