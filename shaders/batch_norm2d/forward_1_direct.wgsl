@@ -4,10 +4,13 @@
 //
 // inv_std is the second statistic itself, or 1 / sqrt(it + eps) where `running` says that it is a variance.
 //
-// x, y (n, c, h, w) C4, a sample every `…_stride` floats   weight, bias, mean, second (c)
+// x, y, residual, mask (n, c, h, w) C4, a sample every `…_stride` floats   weight, bias, mean, second (c)
+
+{% include "common/epilogue" %}
 
 struct Params {
     c: u32, plane: u32, len: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, running: u32, eps: f32,
+    r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -16,7 +19,13 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> bias: array<f32>;
 @group(0) @binding(4) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(5) var<storage, read_write> second: array<f32>;
-@group(0) @binding(6) var<storage, read_write> y: array<f32>;
+{% if residual %}
+@group(0) @binding(6) var<storage, read_write> residual: array<f32>;
+{% endif %}
+{% if mask %}
+@group(0) @binding({{ 6 + residual }}) var<storage, read_write> mask: array<f32>;
+{% endif %}
+@group(0) @binding({{ 6 + residual + mask }}) var<storage, read_write> y: array<f32>;
 
 const WG = 64u;
 
@@ -36,6 +45,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
             inv_std = 1.0 / sqrt(inv_std + p.eps);
         }
         value = (x[p.x_base + n * p.x_stride + i] - mean[c]) * inv_std * weight[c] + bias[c];
+        value = finish(value, p.r_base + n * p.r_stride + i, p.m_base + n * p.m_stride + i);
     }
     y[p.y_base + n * p.y_stride + i] = value;
 }

@@ -22,6 +22,7 @@ gpu_params! {
     /// The uniform block of `batch_norm2d/forward_1_direct`.
     pub struct DirectParams {
         c: u32, plane: u32, len: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, running: u32, eps: f32,
+        r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
     }
 }
 
@@ -41,6 +42,7 @@ gpu_params! {
     /// The uniform block of `batch_norm2d/forward_2_wide`.
     pub struct WideParams {
         c: u32, plane: u32, x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, eps: f32, group: u32,
+        r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
     }
 }
 
@@ -206,6 +208,11 @@ impl Sizes {
     }
 }
 
+/// What normalising reads and writes of images.
+fn images(call: &Call<'_>) -> Vec<Slot> {
+    [Slot::Input(0), Slot::Output(0)].into_iter().chain(call.extra_slots()).collect()
+}
+
 fn wholes(call: &Call<'_>, slots: &[Slot]) -> Result<Vec<Binding>> {
     slots.iter().map(|&slot| call.whole(slot)).collect()
 }
@@ -245,8 +252,10 @@ fn normalise_direct(call: &Call<'_>, lowered: &mut Lowered, running: bool, stati
     let s = Sizes::of(call);
     let len = s.c4 * 4 * s.plane;
     let small = wholes(call, &[Slot::Input(1), Slot::Input(2), statistics[0], statistics[1]])?;
-    for batch in call.batches(&[Slot::Input(0), Slot::Output(0)])? {
+    for batch in call.batches(&images(call))? {
         let (x, y) = (call.window(Slot::Input(0), &batch), call.window(Slot::Output(0), &batch));
+        let extras = call.extras(&batch);
+        let [r_base, r_stride, m_base, m_stride] = extras.floats();
         let params = DirectParams {
             c: s.c as u32,
             plane: s.plane as u32,
@@ -257,12 +266,18 @@ fn normalise_direct(call: &Call<'_>, lowered: &mut Lowered, running: bool, stati
             y_stride: y.stride,
             running: u32::from(running),
             eps: call.op.expect::<BatchNorm2d>()?.eps,
+            r_base,
+            r_stride,
+            m_base,
+            m_stride,
         };
         let mut bindings = vec![x.binding];
         bindings.extend(&small);
+        bindings.extend(extras.bindings());
         bindings.push(y.binding);
         let [gx, gy] = fold(len.div_ceil(WG));
-        lowered.launches.push(Launch::new(DIRECT.path, &params, bindings, [gx, gy, batch.len() as u32]));
+        let launch = Launch::new(DIRECT.path, &params, bindings, [gx, gy, batch.len() as u32]);
+        lowered.launches.push(launch.epilogue(call));
     }
     Ok(())
 }
@@ -310,8 +325,10 @@ fn forward_split(call: &Call<'_>) -> Result<Lowered> {
 fn normalise_wide(call: &Call<'_>, lowered: &mut Lowered, running: bool, statistics: [Binding; 2]) -> Result<()> {
     let s = Sizes::of(call);
     let small = wholes(call, &[Slot::Input(1), Slot::Input(2)])?;
-    each_part(call, &[Slot::Input(0), Slot::Output(0)], |part, channels, batch| {
+    each_part(call, &images(call), |part, channels, batch| {
         let (x, y) = (part.window(Slot::Input(0), batch), part.window(Slot::Output(0), batch));
+        let extras = part.extras(batch);
+        let [r_base, r_stride, m_base, m_stride] = extras.quads();
         let params = WideParams {
             c: s.c as u32,
             plane: s.plane as u32,
@@ -321,14 +338,19 @@ fn normalise_wide(call: &Call<'_>, lowered: &mut Lowered, running: bool, statist
             y_stride: y.stride / 4,
             eps: call.op.expect::<BatchNorm2d>()?.eps,
             group: (channels.start / 4) as u32,
+            r_base,
+            r_stride,
+            m_base,
+            m_stride,
         };
         let mut bindings = vec![x.binding];
         bindings.extend(&small);
         bindings.extend(statistics);
+        bindings.extend(extras.bindings());
         bindings.push(y.binding);
         let groups = [s.plane.div_ceil(s.tile) as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let launch = Launch::new(WIDE.path, &params, bindings, groups);
-        lowered.launches.push(s.tiled(wide(launch, call)).var("running", running));
+        lowered.launches.push(s.tiled(wide(launch, call)).var("running", running).epilogue(call));
         Ok(())
     })
 }

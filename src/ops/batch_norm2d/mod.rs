@@ -19,15 +19,21 @@ use crate::graph::{GradientContext, Graph, Op, Value};
 pub use fold::BatchNorm2dFold;
 
 use super::flat::{exactly, same};
-use super::{Attributes, Gradient, Kernel, Room, Version, twin as twin_of};
+use super::{Attributes, Epilogue, Gradient, Kernel, Room, Version, twin as twin_of};
 
 /// The room.
 pub const ROOM: Room = Room {
     name: "batch_norm2d",
     ops: &["batch_norm2d"],
     kernels: &[
-        kernel("batch_norm2d.forward", twin_of!(twin::forward), dispatch::FORWARD, 2e-5),
-        kernel("batch_norm2d.inference", twin_of!(twin::inference), dispatch::INFERENCE, 2e-5),
+        Kernel {
+            epilogues: EPILOGUES,
+            ..kernel("batch_norm2d.forward", twin_of!(twin::forward), dispatch::FORWARD, 2e-5)
+        },
+        Kernel {
+            epilogues: EPILOGUES,
+            ..kernel("batch_norm2d.inference", twin_of!(twin::inference), dispatch::INFERENCE, 2e-5)
+        },
         kernel("batch_norm2d.backward", twin_of!(twin::backward), dispatch::BACKWARD, 5e-5),
         kernel("batch_norm2d.inference_backward", twin_of!(twin::backward), dispatch::INFERENCE_BACKWARD, 5e-5),
         kernel("batch_norm2d.update", twin_of!(twin::update), dispatch::UPDATE, 0.0),
@@ -37,6 +43,8 @@ pub const ROOM: Room = Room {
     from_case,
     gradient: Gradient::Kernels(&["batch_norm2d.backward", "batch_norm2d.inference_backward"]),
 };
+
+const EPILOGUES: &[Epilogue] = &[Epilogue::Relu, Epilogue::Add, Epilogue::AddRelu];
 
 const fn kernel(name: &'static str, twin: super::Twin, versions: &'static [Version], tolerance: f64) -> Kernel {
     Kernel { name, twin, versions, epilogues: &[], tolerance }
