@@ -8,6 +8,7 @@ struct Params {
     c: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
     stride_y: u32, stride_x: u32, pad_y: u32, pad_x: u32, len: u32,
     x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, z_base: u32, z_stride: u32,
+    r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

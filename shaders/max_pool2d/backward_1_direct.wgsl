@@ -2,13 +2,21 @@
 //
 //   out[n, c, y, x] = sum of gradient[n, c, oy, ox] over the windows whose first maximum in row-major order is (y, x)
 //
-// input (n, c, h, w) C4 is x, gradient (n, c, oh, ow) C4 is y, out (n, c, h, w) C4 is z
+// input (n, c, h, w) C4 is x, gradient (n, c, oh, ow) C4 is y, out (n, c, h, w) C4 is z;
+// residual and mask as out is
 
 {% include "common/pool" %}
+{% include "common/epilogue" %}
 
 @group(0) @binding(1) var<storage, read_write> input: array<f32>;
 @group(0) @binding(2) var<storage, read_write> gradient: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+{% if residual %}
+@group(0) @binding(3) var<storage, read_write> residual: array<f32>;
+{% endif %}
+{% if mask %}
+@group(0) @binding({{ 3 + residual }}) var<storage, read_write> mask: array<f32>;
+{% endif %}
+@group(0) @binding({{ 3 + residual + mask }}) var<storage, read_write> out: array<f32>;
 
 const WG = 64u;
 
@@ -49,6 +57,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
                 }
             }
         }
+        sum = finish(sum, p.r_base + at.n * p.r_stride + i, p.m_base + at.n * p.m_stride + i);
     }
     out[float_at(p.z_base, p.z_stride, p.h, p.w, at.n, at.c, at.y, at.x)] = sum;
 }

@@ -3,14 +3,22 @@
 //
 //   out[n, c, y, x] = sum of gradient[n, c, oy, ox] over the windows whose winner is (y, x)
 //
-// winners (n, c, oh, ow) C4, dense: ky * kw + kx   gradient (n, c, oh, ow) C4 is y, out (n, c, h, w) C4 is x
+// winners (n, c, oh, ow) C4, dense: ky * kw + kx   gradient (n, c, oh, ow) C4 is y, out (n, c, h, w) C4 is x;
+// residual and mask as out is
 
 {% include "common/wide" %}
 {% include "common/pool" %}
+{% include "common/epilogue4" %}
 
 @group(0) @binding(1) var<storage, read_write> winners: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> gradient: array<Wide>;
-@group(0) @binding(3) var<storage, read_write> out: array<Wide>;
+{% if residual %}
+@group(0) @binding(3) var<storage, read_write> residual: array<Wide>;
+{% endif %}
+{% if mask %}
+@group(0) @binding({{ 3 + residual }}) var<storage, read_write> mask: array<Wide>;
+{% endif %}
+@group(0) @binding({{ 3 + residual + mask }}) var<storage, read_write> out: array<Wide>;
 
 const WG = 64u;
 
@@ -34,5 +42,6 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
             sum += select(vec4<f32>(0.0), from_wide(gradient[pooled + oy * p.ow + ox]), mine);
         }
     }
+    sum = finish(sum, (p.r_base + at.n * p.r_stride) / 4u + i, (p.m_base + at.n * p.m_stride) / 4u + i);
     out[(p.x_base + at.n * p.x_stride) / 4u + i] = to_wide(keep(sum, at.c, p.c));
 }

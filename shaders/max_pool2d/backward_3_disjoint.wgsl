@@ -3,14 +3,22 @@
 //
 //   out[n, c, y, x] = gradient[n, c, oy, ox] where the window's first maximum in row-major order is (y, x), else 0
 //
-// input (n, c, h, w) C4 is x, gradient (n, c, oh, ow) C4 is y, out (n, c, h, w) C4 is z
+// input (n, c, h, w) C4 is x, gradient (n, c, oh, ow) C4 is y, out (n, c, h, w) C4 is z;
+// residual and mask as out is
 
 {% include "common/wide" %}
 {% include "common/pool" %}
+{% include "common/epilogue4" %}
 
 @group(0) @binding(1) var<storage, read_write> input: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> gradient: array<Wide>;
-@group(0) @binding(3) var<storage, read_write> out: array<Wide>;
+{% if residual %}
+@group(0) @binding(3) var<storage, read_write> residual: array<Wide>;
+{% endif %}
+{% if mask %}
+@group(0) @binding({{ 3 + residual }}) var<storage, read_write> mask: array<Wide>;
+{% endif %}
+@group(0) @binding({{ 3 + residual + mask }}) var<storage, read_write> out: array<Wide>;
 
 const WG = 64u;
 
@@ -37,13 +45,16 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let rows = vec2<u32>(max(cell.y * p.stride_y, p.pad_y), min((cell.y + 1u) * p.stride_y, p.h + p.pad_y)) - p.pad_y;
     let cols = vec2<u32>(max(cell.x * p.stride_x, p.pad_x), min((cell.x + 1u) * p.stride_x, p.w + p.pad_x)) - p.pad_x;
     let written = group_at(p.z_base, p.z_stride, p.h, p.w, cell.n, cell.c);
+    let added = group_at(p.r_base, p.r_stride, p.h, p.w, cell.n, cell.c);
+    let masked = group_at(p.m_base, p.m_stride, p.h, p.w, cell.n, cell.c);
     for (var y = rows.x; y < rows.y; y++) {
         for (var x = cols.x; x < cols.y; x++) {
             let ky = y + p.pad_y - cell.y * p.stride_y;
             let kx = x + p.pad_x - cell.x * p.stride_x;
             // Beyond the window's width the number would be that of the next row's tap.
             let mine = (first == vec4<u32>(ky * p.kw + kx)) & vec4<bool>(kx < p.kw);
-            out[written + y * p.w + x] = to_wide(select(vec4<f32>(0.0), value, mine));
+            let pixel = y * p.w + x;
+            out[written + pixel] = to_wide(finish(select(vec4<f32>(0.0), value, mine), added + pixel, masked + pixel));
         }
     }
 }

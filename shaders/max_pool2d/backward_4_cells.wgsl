@@ -5,14 +5,21 @@
 //   out[n, c, y, x] = sum of gradient[n, c, oy, ox] over the windows whose winner is (y, x)
 //
 // winners (n, c, oh, ow) C4, dense, is z: ky * kw + kx   gradient (n, c, oh, ow) C4 is y, out (n, c, h, w) C4 is x;
-// kh, kw, sy, sx are template variables
+// residual and mask as out is; kh, kw, sy, sx are template variables
 
 {% include "common/wide" %}
 {% include "common/pool" %}
+{% include "common/epilogue4" %}
 
 @group(0) @binding(1) var<storage, read_write> winners: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> gradient: array<Wide>;
-@group(0) @binding(3) var<storage, read_write> out: array<Wide>;
+{% if residual %}
+@group(0) @binding(3) var<storage, read_write> residual: array<Wide>;
+{% endif %}
+{% if mask %}
+@group(0) @binding({{ 3 + residual }}) var<storage, read_write> mask: array<Wide>;
+{% endif %}
+@group(0) @binding({{ 3 + residual + mask }}) var<storage, read_write> out: array<Wide>;
 
 const WG = 64u;
 
@@ -51,9 +58,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let top = cell.y * {{ sy }}u - p.pad_y;
     let left = cell.x * {{ sx }}u - p.pad_x;
     let written = group_at(p.x_base, p.x_stride, p.h, p.w, cell.n, cell.c);
+    let added = group_at(p.r_base, p.r_stride, p.h, p.w, cell.n, cell.c);
+    let masked = group_at(p.m_base, p.m_stride, p.h, p.w, cell.n, cell.c);
 {% for py in range(sy) %}{% for px in range(sx) %}
     if top + {{ py }}u < p.h && left + {{ px }}u < p.w {
-        out[written + (top + {{ py }}u) * p.w + left + {{ px }}u] = to_wide(keep(sum_{{ py }}_{{ px }}, cell.c, p.c));
+        let pixel = (top + {{ py }}u) * p.w + left + {{ px }}u;
+        let sum = finish(sum_{{ py }}_{{ px }}, added + pixel, masked + pixel);
+        out[written + pixel] = to_wide(keep(sum, cell.c, p.c));
     }
 {% endfor %}{% endfor %}
 }

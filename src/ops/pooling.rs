@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::gpu::gpu_params;
 
-use super::Window;
 use super::checks::check_pairs;
+use super::{Extras, Window};
 
 gpu_params! {
     /// The uniform block of `common/pool`.
@@ -12,6 +12,16 @@ gpu_params! {
         c: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
         stride_y: u32, stride_x: u32, pad_y: u32, pad_x: u32, len: u32,
         x_base: u32, x_stride: u32, y_base: u32, y_stride: u32, z_base: u32, z_stride: u32,
+        r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
+    }
+}
+
+impl PoolParams {
+    /// The block with what an epilogue reads.
+    #[must_use]
+    pub fn with(self, extras: &Extras) -> Self {
+        let [r_base, r_stride, m_base, m_stride] = extras.floats();
+        Self { r_base, r_stride, m_base, m_stride, ..self }
     }
 }
 
@@ -108,6 +118,7 @@ impl Windows {
             y_stride: y_at[1],
             z_base: z_at[0],
             z_stride: z_at[1],
+            ..PoolParams::default()
         }
     }
 }

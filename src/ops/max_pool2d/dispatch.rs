@@ -64,8 +64,10 @@ pub(super) const BACKWARD: &[Version] = &[
 /// Taps, and pixels of a cell, that a shader writes out.
 const WRITTEN_OUT: usize = 16;
 
-/// x, the gradient of the output, and that of x.
-const SLOTS: [Slot; 3] = [Slot::Input(0), Slot::Input(1), Slot::Output(0)];
+/// x, the gradient of the output, what the epilogue reads, and the gradient of x.
+fn slots(call: &Call<'_>) -> Vec<Slot> {
+    (0..call.inputs.len()).map(Slot::Input).chain([Slot::Output(0)]).collect()
+}
 
 /// A tap's number must be a whole number of f32.
 fn numbered_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
@@ -101,14 +103,16 @@ fn in_windows(windows: &Windows) -> usize {
 /// Every pixel looks through all windows that it is in.
 fn direct(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
     let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
-    let pass = Pass::over_output(call, shader, &SLOTS, false, in_windows(&windows) * (taps(&windows) + 1) + 1);
+    let slots = slots(call);
+    let pass = Pass::over_output(call, shader, &slots, false, in_windows(&windows) * (taps(&windows) + 1) + 1);
     backward(call, &windows, &pass)
 }
 
 /// Every pixel looks through the winners of all windows that it is in.
 fn winners(call: &Call<'_>) -> Result<Lowered> {
     let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
-    let sum = Pass::over_output(call, "max_pool2d/backward_2_gather", &SLOTS, true, 2 * in_windows(&windows) + 1);
+    let slots = slots(call);
+    let sum = Pass::over_output(call, "max_pool2d/backward_2_gather", &slots, true, 2 * in_windows(&windows) + 1);
     by_winners(call, &windows, "max_pool2d/backward_2_winners", &sum, |launch| launch)
 }
 
@@ -117,7 +121,8 @@ fn cells(call: &Call<'_>) -> Result<Lowered> {
     let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
     let moves = 2 * in_windows(&windows) + windows.stride[0] * windows.stride[1];
     let shader = "max_pool2d/backward_4_cells";
-    let sum = Pass { shader, batched: &SLOTS, whole: &[], wide: true, each: cells_of(call, &windows), moves };
+    let slots = slots(call);
+    let sum = Pass { shader, batched: &slots, whole: &[], wide: true, each: cells_of(call, &windows), moves };
     by_winners(call, &windows, "max_pool2d/backward_4_winners", &sum, |launch| {
         let [kh, kw] = windows.kernel.map(|size| size as i64);
         let launch = launch.var("kh", kh).var("kw", kw);
@@ -139,19 +144,24 @@ fn by_winners(
     let (x, pooled) = (&call.inputs[0].shape, &call.inputs[1]);
     let size = [pooled.shape[2], pooled.shape[3]];
     let each = pooled.sample() / 4;
-    let find = Pass { shader: find, batched: &SLOTS, whole: &[], wide: true, each, moves: taps(windows) + 1 };
+    let find = Pass { shader: find, batched: sum.batched, whole: &[], wide: true, each, moves: taps(windows) + 1 };
     let mut lowered = Lowered::default();
     let mut most = 0;
     for batch in image::runs(call, sum)? {
-        let [image, gradient, out] = SLOTS.map(|slot| call.window(slot, &batch));
+        let [image, gradient, out] =
+            [Slot::Input(0), Slot::Input(1), Slot::Output(0)].map(|slot| call.window(slot, &batch));
         let floats = batch.len() * pooled.sample();
         most = most.max(floats);
         let won = Window { binding: call.workspace(0, 0, floats), base: 0, stride: pooled.sample() as u32 };
         let block = windows.params(x, size, [Some(&image), Some(&won), None], find.each as u32);
         lowered.launches.push(vars(find.launch(call, &block, vec![image.binding, won.binding], batch.len())));
+        let extras = call.extras(&batch);
         let block = windows.params(x, size, [Some(&out), Some(&gradient), Some(&won)], sum.each as u32);
-        let bindings = vec![won.binding, gradient.binding, out.binding];
-        lowered.launches.push(vars(sum.launch(call, &block, bindings, batch.len())));
+        let mut bindings = vec![won.binding, gradient.binding];
+        bindings.extend(extras.bindings());
+        bindings.push(out.binding);
+        let launch = sum.launch(call, &block.with(&extras), bindings, batch.len());
+        lowered.launches.push(vars(launch).epilogue(call));
     }
     lowered.workspaces.push(most);
     Ok(lowered)
@@ -168,13 +178,19 @@ fn disjoint(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
     let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
     let each = cells_of(call, &windows);
     let moves = taps(&windows) + 1 + windows.stride[0] * windows.stride[1];
-    backward(call, &windows, &Pass { shader, batched: &SLOTS, whole: &[], wide: true, each, moves })
+    backward(call, &windows, &Pass { shader, batched: &slots(call), whole: &[], wide: true, each, moves })
 }
 
 fn backward(call: &Call<'_>, windows: &Windows, pass: &Pass<'_>) -> Result<Lowered> {
     let (x, pooled) = (&call.inputs[0].shape, &call.inputs[1].shape);
     let size = [pooled[2], pooled[3]];
-    image::lower(call, pass, |_, at, len| windows.params(x, size, [at.first(), at.get(1), at.get(2)], len))
+    let mut lowered = image::lower(call, pass, |batch, at, len| {
+        windows.params(x, size, [at.first(), at.get(1), at.last()], len).with(&call.extras(batch))
+    })?;
+    for launch in &mut lowered.launches {
+        *launch = launch.clone().epilogue(call);
+    }
+    Ok(lowered)
 }
 
 fn taps(windows: &Windows) -> usize {

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::graph::{GradientContext, Graph, Op, Value};
 
 use super::pooling::Windows;
-use super::{Attributes, Gradient, Kernel, Room, image, twin as twin_of};
+use super::{Attributes, Epilogue, Gradient, Kernel, Room, image, twin as twin_of};
 
 /// The room.
 pub const ROOM: Room = Room {
@@ -34,7 +34,7 @@ pub const ROOM: Room = Room {
             name: "max_pool2d.backward",
             twin: twin_of!(twin::backward),
             versions: dispatch::BACKWARD,
-            epilogues: &[],
+            epilogues: &[Epilogue::Add, Epilogue::Mask, Epilogue::AddMask],
             tolerance: 1e-6,
         },
     ],
