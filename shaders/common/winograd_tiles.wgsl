@@ -7,7 +7,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = 64u;
 
 // One invocation a tile and four channels.
 struct Place {

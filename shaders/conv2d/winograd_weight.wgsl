@@ -16,22 +16,22 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> weight: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> out: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = 64u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i >= p.len {
-        return;
-    }
+    let first = (wid.y * groups.x + wid.x) * TILE;
+    for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
 {% for ky in range(3) %}
-    let r{{ ky }} = weight_points({% for kx in range(3) %}{% set tap = ky * 3 + kx %}from_wide(weight[{{ 8 - tap if flip else tap }}u * p.len + i]){% if not loop.last %}, {% endif %}{% endfor %});
+        let r{{ ky }} = weight_points({% for kx in range(3) %}{% set tap = ky * 3 + kx %}from_wide(weight[{{ 8 - tap if flip else tap }}u * p.len + i]){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}
 {% for j in range(points) %}
-    let c{{ j }} = weight_points(r0.p{{ j }}, r1.p{{ j }}, r2.p{{ j }});
+        let c{{ j }} = weight_points(r0.p{{ j }}, r1.p{{ j }}, r2.p{{ j }});
 {% for i in range(points) %}
-    out[{{ i * points + j }}u * p.len + i] = to_wide(c{{ j }}.p{{ i }});
+        out[{{ i * points + j }}u * p.len + i] = to_wide(c{{ j }}.p{{ i }});
 {% endfor %}
 {% endfor %}
+    }
 }

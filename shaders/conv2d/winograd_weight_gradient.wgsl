@@ -16,22 +16,22 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> at_points: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> out: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = 64u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i >= p.len {
-        return;
-    }
+    let first = (wid.y * groups.x + wid.x) * TILE;
+    for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
 {% for j in range(points) %}
-    let c{{ j }} = taps({% for i in range(points) %}from_wide(at_points[{{ i * points + j }}u * p.stride + i]){% if not loop.last %}, {% endif %}{% endfor %});
+        let c{{ j }} = taps({% for i in range(points) %}from_wide(at_points[{{ i * points + j }}u * p.stride + i]){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}
 {% for ky in range(3) %}
-    let r{{ ky }} = taps({% for j in range(points) %}c{{ j }}.p{{ ky }}{% if not loop.last %}, {% endif %}{% endfor %});
+        let r{{ ky }} = taps({% for j in range(points) %}c{{ j }}.p{{ ky }}{% if not loop.last %}, {% endif %}{% endfor %});
 {% for kx in range(3) %}
-    out[{{ ky * 3 + kx }}u * p.len + i] = to_wide(r{{ ky }}.p{{ kx }});
+        out[{{ ky * 3 + kx }}u * p.len + i] = to_wide(r{{ ky }}.p{{ kx }});
 {% endfor %}
 {% endfor %}
+    }
 }

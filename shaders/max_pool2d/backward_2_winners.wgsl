@@ -11,18 +11,18 @@
 @group(0) @binding(1) var<storage, read_write> input: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> out: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 {% include "common/max_window" %}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i >= p.len {
-        return;
+    let first = (wid.y * groups.x + wid.x) * TILE;
+    for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
+        let o = group_place(wid.z, i, p.oh, p.ow);
+        let start = group_at(p.x_base, p.x_stride, p.h, p.w, o.n, o.c);
+        out[(p.y_base + o.n * p.y_stride) / 4u + i] = to_wide(vec4<f32>(winner(start, o.y, o.x)));
     }
-    let o = group_place(wid.z, i, p.oh, p.ow);
-    let start = group_at(p.x_base, p.x_stride, p.h, p.w, o.n, o.c);
-    out[(p.y_base + o.n * p.y_stride) / 4u + i] = to_wide(vec4<f32>(winner(start, o.y, o.x)));
 }

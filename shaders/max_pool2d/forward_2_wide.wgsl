@@ -11,26 +11,26 @@
 @group(0) @binding(1) var<storage, read_write> input: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> out: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i >= p.len {
-        return;
-    }
-    let o = group_place(wid.z, i, p.oh, p.ow);
-    let rows = pixels_of(o.y, p.stride_y, p.pad_y, p.kh, p.h);
-    let cols = pixels_of(o.x, p.stride_x, p.pad_x, p.kw, p.w);
-    let start = group_at(p.x_base, p.x_stride, p.h, p.w, o.n, o.c);
-    var most = from_wide(input[start + rows.x * p.w + cols.x]);
-    for (var y = rows.x; y < rows.y; y++) {
-        for (var x = cols.x; x < cols.y; x++) {
-            let value = from_wide(input[start + y * p.w + x]);
-            most = select(most, value, beats(value, most));
+    let first = (wid.y * groups.x + wid.x) * TILE;
+    for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
+        let o = group_place(wid.z, i, p.oh, p.ow);
+        let rows = pixels_of(o.y, p.stride_y, p.pad_y, p.kh, p.h);
+        let cols = pixels_of(o.x, p.stride_x, p.pad_x, p.kw, p.w);
+        let start = group_at(p.x_base, p.x_stride, p.h, p.w, o.n, o.c);
+        var most = from_wide(input[start + rows.x * p.w + cols.x]);
+        for (var y = rows.x; y < rows.y; y++) {
+            for (var x = cols.x; x < cols.y; x++) {
+                let value = from_wide(input[start + y * p.w + x]);
+                most = select(most, value, beats(value, most));
+            }
         }
+        let at = group_at(p.y_base, p.y_stride, p.oh, p.ow, o.n, o.c) + o.y * p.ow + o.x;
+        out[at] = to_wide(keep(most, o.c, p.c));
     }
-    let at = group_at(p.y_base, p.y_stride, p.oh, p.ow, o.n, o.c) + o.y * p.ow + o.x;
-    out[at] = to_wide(keep(most, o.c, p.c));
 }

@@ -12,24 +12,24 @@
 @group(0) @binding(1) var<storage, read_write> input: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> out: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i >= p.len {
-        return;
+    let first = (wid.y * groups.x + wid.x) * TILE;
+    for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
+        let o = group_place(wid.z, i, p.oh, p.ow);
+        let y = mix_of(o.y, p.h, p.oh);
+        let x = mix_of(o.x, p.w, p.ow);
+        let start = group_at(p.x_base, p.x_stride, p.h, p.w, o.n, o.c);
+        let upper = start + y.low * p.w;
+        let lower = start + y.high * p.w;
+        let above = (1.0 - x.share) * from_wide(input[upper + x.low]) + x.share * from_wide(input[upper + x.high]);
+        let below = (1.0 - x.share) * from_wide(input[lower + x.low]) + x.share * from_wide(input[lower + x.high]);
+        let value = (1.0 - y.share) * above + y.share * below;
+        let at = group_at(p.y_base, p.y_stride, p.oh, p.ow, o.n, o.c) + o.y * p.ow + o.x;
+        out[at] = to_wide(keep(value, o.c, p.c));
     }
-    let o = group_place(wid.z, i, p.oh, p.ow);
-    let y = mix_of(o.y, p.h, p.oh);
-    let x = mix_of(o.x, p.w, p.ow);
-    let start = group_at(p.x_base, p.x_stride, p.h, p.w, o.n, o.c);
-    let upper = start + y.low * p.w;
-    let lower = start + y.high * p.w;
-    let above = (1.0 - x.share) * from_wide(input[upper + x.low]) + x.share * from_wide(input[upper + x.high]);
-    let below = (1.0 - x.share) * from_wide(input[lower + x.low]) + x.share * from_wide(input[lower + x.high]);
-    let value = (1.0 - y.share) * above + y.share * below;
-    let at = group_at(p.y_base, p.y_stride, p.oh, p.ow, o.n, o.c) + o.y * p.ow + o.x;
-    out[at] = to_wide(keep(value, o.c, p.c));
 }

@@ -16,19 +16,19 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> input: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> out: array<Wide>;
 
-const WG = 64u;
+const WG = {{ lanes }}u;
+const TILE = {{ tile }}u;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let i = (wid.y * groups.x + wid.x) * WG + lane;
-    if i >= p.len {
-        return;
+    let first = (wid.y * groups.x + wid.x) * TILE;
+    for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
+        // A sample's groups lie one after another on both sides.
+        var value = from_wide(input[group_at(p.in_base, p.in_stride, p.h, p.w, wid.z, p.start) + i]);
+        if p.c % 4u != 0u {
+            value = keep(value, quotient(i, p.h * p.w) * 4u, p.c);
+        }
+        out[(p.out_base + wid.z * p.out_stride) / 4u + i] = to_wide(value);
     }
-    // A sample's groups lie one after another on both sides.
-    var value = from_wide(input[group_at(p.in_base, p.in_stride, p.h, p.w, wid.z, p.start) + i]);
-    if p.c % 4u != 0u {
-        value = keep(value, quotient(i, p.h * p.w) * 4u, p.c);
-    }
-    out[(p.out_base + wid.z * p.out_stride) / 4u + i] = to_wide(value);
 }

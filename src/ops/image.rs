@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
 
-use super::{Attributes, Binding, Call, Launch, Layouts, Lowered, Slot, Window, fold};
+use super::{Attributes, Binding, Call, Launch, Layouts, Lowered, Slot, Window, flat, fold};
 
 const WG: usize = 64;
 /// Workgroups that one axis may have.
@@ -87,13 +87,11 @@ impl<'a> Pass<'a> {
     /// The dispatch of a run of `samples`.
     #[must_use]
     pub fn launch<P: ParamBlock>(&self, call: &Call<'_>, block: &P, bindings: Vec<Binding>, samples: usize) -> Launch {
-        let [x, y] = fold(self.each.div_ceil(WG));
+        let tile = if self.wide { flat::tile(call) } else { WG };
+        let [x, y] = fold(self.each.div_ceil(tile));
         let bytes = if self.wide { 16 } else { 4 } * self.moves * self.each * samples;
         let launch = Launch::new(self.shader, block, bindings, [x, y, samples as u32]).work(bytes as u64);
-        match self.wide {
-            true => launch.var("wide_u64", call.caps.wide_as_u64),
-            false => launch,
-        }
+        if self.wide { flat::tiled(launch, call) } else { launch }
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::gpu::{Caps, ParamBlock, gpu_params};
-use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, Worth, fold};
+use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, Worth, flat, fold};
 
 use super::{GatherParams, Geometry, SUBGROUP, Side, Tile, WG, WeightParams, bias_slot, flops, images, vars};
 
@@ -122,7 +122,7 @@ impl Winograd {
         items: usize,
     ) -> Launch {
         let [gx, gy] = fold(items.div_ceil(WG));
-        let launch = Launch::new(shader.path, params, bindings, [gx, gy, 1]);
+        let launch = Launch::new(shader.path, params, bindings, [gx, gy, 1]).var("lanes", flat::lanes(call) as i64);
         launch.var("m", self.m as i64).var("wide_u64", call.caps.wide_as_u64)
     }
 
