@@ -12,7 +12,7 @@ use nevus::ops::cases::{Draw, Input};
 use nevus::ops::conv_transpose2d::ConvTranspose2d;
 use nevus::ops::conv2d::Conv2d;
 use nevus::ops::max_pool2d::MaxPool2d;
-use nevus::ops::{Call, OPS, Operand, Slot, harness, pointwise};
+use nevus::ops::{Call, Epilogue, OPS, Operand, Slot, harness, pointwise};
 use nevus::{Error, Gpu, GpuOptions, Params, Plan, PlanOptions, Tensor};
 
 fn gpu() -> Option<Gpu> {
@@ -61,10 +61,16 @@ fn every_version_gives_the_same_bits_however_it_is_cut() {
             if !CUT.contains(&kernel.name) || !case.op.in_place().is_empty() {
                 continue;
             }
-            let tensors = case.tensors();
+            // The epilogue that reads the most, where there is one.
+            let epilogue = kernel.epilogues.last().copied();
+            let mut tensors = case.tensors();
+            let shapes: Vec<&[usize]> = tensors.iter().map(Tensor::shape).collect();
+            let shape = case.op.outputs(&shapes).unwrap().swap_remove(0);
+            let extras = 0..epilogue.map_or(0, Epilogue::operands) as u64;
+            tensors.extend(extras.map(|at| Input::normal(shape.clone()).tensor(0x0add + at)));
             for version in kernel.versions {
                 let count = cut.entry(version.shader).or_default();
-                let prepare = |gpu: &Gpu| harness::prepare(gpu, version, &*case.op, &tensors, None);
+                let prepare = |gpu: &Gpu| harness::prepare(gpu, version, &*case.op, &tensors, epilogue);
                 let Ok(whole) = prepare(&gpu).unwrap() else {
                     // This adapter has no subgroups of the right size, say.
                     *count += usize::from(version.requires.missing(gpu.caps()).is_some());
