@@ -95,6 +95,12 @@ pub enum Error {
     DeviceLost(String),
 
     // ---- plans ------------------------------------------------------------------------------------------------
+    /// A value is beyond what 16 bits hold, or none at all.
+    #[error("{name}: a value is beyond 65504, the most that 16 bits hold, or no number (hint: --precision f32)")]
+    Range {
+        /// The node that gave it.
+        name: String,
+    },
     /// A graph cannot be planned on this adapter.
     #[error("plan: {message} (hint: {hint})")]
     Plan {

@@ -77,5 +77,5 @@ pub use error::{Error, Result};
 pub use gpu::{Gpu, GpuOptions};
 pub use graph::Graph;
 pub use models::weights::Weights;
-pub use plan::{Params, Plan, PlanOptions};
+pub use plan::{Params, Plan, PlanOptions, Precision};
 pub use tensor::Tensor;

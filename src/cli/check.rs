@@ -140,7 +140,7 @@ fn check_version(
         failed: 0,
         not_taken: 0,
         worst_error: None,
-        tolerance: kernel.tolerance,
+        tolerance: harness::tolerance(kernel, version.requires.half),
         skipped: None,
     };
     let mut why = "there is no case of it".to_owned();

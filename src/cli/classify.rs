@@ -8,11 +8,11 @@ use clap::Args;
 use image::{GrayImage, RgbImage};
 use serde::Serialize;
 
-use super::Context;
 use super::classes::ViewArgs;
 use super::model::{self, Way, ways};
 use super::photos::{self, Photo};
 use super::table::table;
+use super::{Context, StorageArgs};
 use crate::error::{Error, Result};
 use crate::models::Weights;
 use crate::train::{Classifier, Segmenter};
@@ -31,6 +31,8 @@ pub(super) struct ClassifyArgs {
     tta: Way,
     #[command(flatten)]
     view: ViewArgs,
+    #[command(flatten)]
+    pub(super) storage: StorageArgs,
 }
 
 /// What is said of a photograph.

@@ -15,7 +15,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt as _, util::Subsc
 use crate::data::save::write_atomic;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, GpuOptions};
-use crate::plan::{PlanOptions, avoid, table};
+use crate::plan::{PlanOptions, Precision, avoid, table};
 
 /// The flags that every command takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -65,6 +65,8 @@ pub struct Context {
     pub cancel: Arc<AtomicBool>,
     /// Whether the command measures kernels before its first plan: see `--tune-limit`.
     pub tunes: bool,
+    /// How plans store values: `--precision` of the commands that have it.
+    pub precision: Precision,
     /// Time that the command has measured kernels for, of what `--tune-limit` allows.
     pub tuned_for: Mutex<Duration>,
 }
@@ -99,6 +101,7 @@ impl Context {
             global,
             cancel: Arc::new(AtomicBool::new(false)),
             tunes: false,
+            precision: Precision::F32,
             tuned_for: Mutex::default(),
         }
     }
@@ -151,14 +154,15 @@ impl Context {
     /// versions that `nevus check` found wrong on it, which it says. Where shaders are exchanged, neither holds.
     #[must_use]
     pub fn plan_options(&self, gpu: &Gpu) -> PlanOptions {
-        let GpuOptions { shaders: None, cache, .. } = self.gpu_options() else { return PlanOptions::default() };
+        let usual = PlanOptions { precision: self.precision, ..PlanOptions::default() };
+        let GpuOptions { shaders: None, cache, .. } = self.gpu_options() else { return usual };
         let table = table::in_force(gpu, cache.as_deref()).map(Arc::new);
         let avoid = cache.map(|folder| avoid::known_bad(gpu, &folder)).unwrap_or_default();
         if !avoid.is_empty() {
             let names: Vec<&str> = avoid.iter().map(String::as_str).collect();
             tracing::warn!("not used on this adapter, for nevus check found them wrong: {}", names.join(", "));
         }
-        PlanOptions { avoid, table, ..PlanOptions::default() }
+        PlanOptions { avoid, table, ..usual }
     }
 
     /// Says something on stderr that is no result.

@@ -20,6 +20,7 @@ mod photos;
 mod segment;
 mod sides;
 mod size;
+mod storage;
 mod table;
 mod train;
 mod tune;
@@ -31,7 +32,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use self::context::{Context, GlobalArgs};
 pub use self::size::SizeArg;
+use self::storage::StorageArgs;
 use crate::error::{Error, Result};
+use crate::plan::Precision;
 
 /// Outlines skin lesions on photographs, with a network that it trains itself, on any GPU and without CUDA.
 ///
@@ -87,6 +90,19 @@ impl Command {
         matches!(self, Self::Analyze(_) | Self::Segment(_) | Self::Classify(_) | Self::Eval(_))
     }
 
+    /// How it stores values.
+    fn precision(&self) -> Precision {
+        let given = match self {
+            Self::Analyze(args) => args.storage,
+            Self::Segment(args) => args.storage,
+            Self::Classify(args) => args.storage,
+            Self::Eval(command) => command.storage(),
+            Self::Bench(args) => args.storage,
+            _ => StorageArgs::default(),
+        };
+        given.precision.into()
+    }
+
     fn run(&self, context: &Context) -> Result<ExitCode> {
         match self {
             Self::Devices(args) => devices::run(args, context),
@@ -110,7 +126,7 @@ impl Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
-    let context = Context { tunes: command.tunes(), ..Context::new(global) };
+    let context = Context { tunes: command.tunes(), precision: command.precision(), ..Context::new(global) };
     let ended = context.catch_interrupts().and_then(|()| command.run(&context));
     ended.unwrap_or_else(|error| {
         report(&error);

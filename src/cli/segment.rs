@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::context::to_json;
 use super::photos::{self, Photo};
-use super::{Context, model};
+use super::{Context, StorageArgs, model};
 use crate::data::measure::tidy;
 use crate::data::save::{write_atomic, write_png, write_png_grey};
 use crate::error::{Error, Result};
@@ -39,6 +39,8 @@ pub(super) struct SegmentArgs {
     /// Also write index.html, one page that shows everything
     #[arg(long)]
     page: bool,
+    #[command(flatten)]
+    pub(super) storage: StorageArgs,
 }
 
 /// What NAME.json holds.

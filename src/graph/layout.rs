@@ -1,5 +1,8 @@
-//! How a value lies in memory. Values are f32 throughout.
+//! How a value lies in memory: as f32, or in the twin of a layout as 16-bit floats.
 
+use std::borrow::Cow;
+
+use half::f16;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -15,6 +18,12 @@ pub enum Layout {
     Oihw4,
     /// A transposed convolution's weight (ci, co, kh, kw) as \[kh\]\[kw\]\[ci/4\]\[co\] of four ci; pad lanes are zero.
     Iohw4,
+    /// [`Layout::C4`] in 16 bits; the last 8 bytes may hold anything beyond the last element, as in the next two.
+    C4Half,
+    /// [`Layout::Oihw4`] in 16 bits.
+    Oihw4Half,
+    /// [`Layout::Iohw4`] in 16 bits.
+    Iohw4Half,
 }
 
 impl Layout {
@@ -29,50 +38,118 @@ impl Layout {
         }
     }
 
-    /// The number of floats a value of `shape` takes, a multiple of four.
+    /// The same order of elements in 32 bits.
     #[must_use]
-    pub fn floats(self, shape: &[usize]) -> usize {
-        match (self, shape) {
+    pub fn single(self) -> Self {
+        match self {
+            Self::C4Half => Self::C4,
+            Self::Oihw4Half => Self::Oihw4,
+            Self::Iohw4Half => Self::Iohw4,
+            single => single,
+        }
+    }
+
+    /// The same order of elements in 16 bits, where there is such a layout.
+    #[must_use]
+    pub fn half(self) -> Option<Self> {
+        match self.single() {
+            Self::C4 => Some(Self::C4Half),
+            Self::Oihw4 => Some(Self::Oihw4Half),
+            Self::Iohw4 => Some(Self::Iohw4Half),
+            _ => None,
+        }
+    }
+
+    /// Whether elements take 16 bits.
+    #[must_use]
+    pub fn is_half(self) -> bool {
+        self != self.single()
+    }
+
+    /// Whether it is one of images by groups of four channels.
+    #[must_use]
+    pub fn is_image(self) -> bool {
+        self.single() == Self::C4
+    }
+
+    /// How many elements lie in the place of one f32.
+    #[must_use]
+    pub fn per_float(self) -> usize {
+        if self.is_half() { 2 } else { 1 }
+    }
+
+    /// The number of elements of a value of `shape`, pad lanes included.
+    #[must_use]
+    pub fn elements(self, shape: &[usize]) -> usize {
+        match (self.single(), shape) {
             (Self::C4, &[n, c, h, w]) => n * c.next_multiple_of(4) * h * w,
             (Self::Oihw4, &[co, ci, kh, kw]) | (Self::Iohw4, &[ci, co, kh, kw]) => {
                 co * ci.next_multiple_of(4) * kh * kw
             }
-            _ => shape.iter().product::<usize>().next_multiple_of(4),
+            _ => shape.iter().product(),
         }
     }
 
-    /// For a four-dimensional shape, the place in memory of the element (a, b, y, x).
+    /// The number of f32 in whose place a value of `shape` lies, a multiple of four.
+    #[must_use]
+    pub fn floats(self, shape: &[usize]) -> usize {
+        self.elements(shape).div_ceil(self.per_float()).next_multiple_of(4)
+    }
+
+    /// For a four-dimensional shape, which of the elements in memory is the element (a, b, y, x).
     #[must_use]
     pub fn index(self, shape: [usize; 4], [a, b, y, x]: [usize; 4]) -> usize {
         let [da, db, dy, dx] = shape;
-        match self {
-            Self::Plain => ((a * db + b) * dy + y) * dx + x,
+        match self.single() {
             Self::C4 => (((a * db.div_ceil(4) + b / 4) * dy + y) * dx + x) * 4 + b % 4,
             Self::Oihw4 => (((y * dx + x) * db.div_ceil(4) + b / 4) * da + a) * 4 + b % 4,
             Self::Iohw4 => (((y * dx + x) * da.div_ceil(4) + a / 4) * db + b) * 4 + a % 4,
+            _ => ((a * db + b) * dy + y) * dx + x,
         }
     }
 
-    /// Row-major values in this layout; the pad is filled with `pad`.
+    /// Row-major values in this layout; the pad is filled with `pad`. In 16 bits, two values make the bits of a float.
     #[must_use]
     pub fn pack(self, shape: &[usize], values: &[f32], pad: f32) -> Vec<f32> {
-        let mut packed = vec![pad; self.floats(shape)];
+        let mut packed = vec![pad; self.floats(shape) * self.per_float()];
         self.each(shape, |plain, at| packed[at] = values[plain]);
-        packed
+        if !self.is_half() {
+            return packed;
+        }
+        let bits = |value: f32| u32::from(f16::from_f32(value).to_bits());
+        packed.chunks_exact(2).map(|pair| f32::from_bits(bits(pair[0]) | bits(pair[1]) << 16)).collect()
     }
 
     /// The row-major values of a packed buffer.
     #[must_use]
     pub fn unpack(self, shape: &[usize], packed: &[f32]) -> Vec<f32> {
+        let packed = self.spread(packed);
         let mut values = vec![0.0; shape.iter().product()];
         self.each(shape, |plain, at| values[plain] = packed[at]);
         values
     }
 
-    /// Which floats of a packed buffer are pad.
+    /// The elements of a packed buffer in their order, each as f32.
+    #[must_use]
+    pub fn spread(self, packed: &[f32]) -> Cow<'_, [f32]> {
+        if !self.is_half() {
+            return Cow::Borrowed(packed);
+        }
+        let pair = |word: &f32| [word.to_bits(), word.to_bits() >> 16].map(|bits| f16::from_bits(bits as u16).to_f32());
+        Cow::Owned(packed.iter().flat_map(pair).collect())
+    }
+
+    /// What is left of a value that is stored so.
+    #[must_use]
+    pub fn rounded(self, value: f32) -> f32 {
+        if self.is_half() { f16::from_f32(value).to_f32() } else { value }
+    }
+
+    /// Which elements of a packed buffer are pad lanes, or behind the last where those must be zero too.
     #[must_use]
     pub fn pad_places(self, shape: &[usize]) -> Vec<usize> {
-        let mut is_pad = vec![true; self.floats(shape)];
+        let all = if self.is_half() { self.elements(shape) } else { self.floats(shape) };
+        let mut is_pad = vec![true; all];
         self.each(shape, |_, at| is_pad[at] = false);
         is_pad.iter().enumerate().filter(|&(_, &pad)| pad).map(|(at, _)| at).collect()
     }
@@ -112,6 +189,31 @@ mod tests {
             assert_eq!(pads, layout.pad_places(&shape).len(), "{layout:?}");
             assert_eq!(packed.len(), values.len() + pads, "{layout:?}");
         }
+    }
+
+    #[test]
+    fn in_16_bits_a_value_takes_half_the_room_and_is_rounded() {
+        let shape = [3, 5, 2, 7];
+        let values: Vec<f32> = (0u16..210).map(|v| f32::from(v) + 0.1).collect();
+        for single in [Layout::C4, Layout::Oihw4, Layout::Iohw4] {
+            let half = single.half().unwrap();
+            assert_eq!((half.single(), half.half(), half.is_half()), (single, Some(half), true));
+            let packed = half.pack(&shape, &values, 0.0);
+            assert_eq!(packed.len() * 2, single.pack(&shape, &values, 0.0).len(), "{half:?}");
+            let rounded: Vec<f32> = values.iter().map(|&value| half.rounded(value)).collect();
+            assert_eq!(half.unpack(&shape, &packed), rounded, "{half:?}");
+            assert_eq!(half.pad_places(&shape), single.pad_places(&shape), "{half:?}");
+        }
+        assert_eq!(Layout::Plain.half(), None);
+        assert_eq!((Layout::C4Half.rounded(0.1), Layout::C4.rounded(0.1)), (0.099_975_586, 0.1));
+    }
+
+    #[test]
+    fn a_value_in_16_bits_is_rounded_up_to_16_bytes() {
+        assert_eq!([1, 2, 3].map(|n| Layout::C4Half.floats(&[n, 3, 1, 1])), [4, 4, 8]);
+        // 1, 2 and 3 with a pad lane: 0x3c00, 0x4000, 0x4200, 0.
+        let packed = Layout::C4Half.pack(&[1, 3, 1, 1], &[1.0, 2.0, 3.0], 0.0);
+        assert_eq!(packed.iter().map(|word| word.to_bits()).collect::<Vec<_>>(), [0x4000_3c00, 0x4200, 0, 0]);
     }
 
     #[test]

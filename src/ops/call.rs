@@ -14,7 +14,7 @@ pub(super) const ALIGNMENT: usize = 64;
 /// Floats by which such a start, and a whole number of quads, can lengthen a binding.
 pub(super) const SLACK: usize = ALIGNMENT + 4;
 
-/// A value as one call sees it.
+/// A value as one call sees it. Its places are counted in floats: two elements in 16 bits lie in the place of one.
 #[derive(Debug, Clone)]
 pub struct Operand {
     /// Its logical shape.
@@ -30,22 +30,25 @@ impl Operand {
     #[must_use]
     pub fn base(&self) -> usize {
         match (self.within, self.shape.as_slice()) {
-            (Some((_, first)), &[_, _, h, w]) => first * h * w,
+            (Some((_, first)), &[_, _, h, w]) => first * h * w / self.layout.per_float(),
             _ => 0,
         }
+    }
+
+    /// Elements of one sample, pad lanes included.
+    #[must_use]
+    pub fn elements(&self) -> usize {
+        let mut one = self.shape.clone();
+        if let Some(n) = one.first_mut() {
+            *n = 1;
+        }
+        self.layout.elements(&one)
     }
 
     /// Floats of one sample, from the first to the last of its elements.
     #[must_use]
     pub fn sample(&self) -> usize {
-        let mut one = self.shape.clone();
-        if let Some(n) = one.first_mut() {
-            *n = 1;
-        }
-        match self.layout {
-            Layout::Plain => one.iter().product(),
-            layout => layout.floats(&one),
-        }
+        self.elements() / self.layout.per_float()
     }
 
     /// Floats from one sample to the next.
@@ -53,7 +56,7 @@ impl Operand {
     pub fn stride(&self) -> usize {
         match (self.within, self.shape.as_slice()) {
             (Some((channels, _)), &[_, _, h, w]) if self.layout == Layout::Plain => channels * h * w,
-            (Some((channels, _)), &[_, _, h, w]) => channels.next_multiple_of(4) * h * w,
+            (Some((channels, _)), &[_, _, h, w]) => channels.next_multiple_of(4) * h * w / self.layout.per_float(),
             _ => self.sample(),
         }
     }
@@ -85,6 +88,8 @@ pub enum Slot {
     Output(usize),
     /// Memory that lives only for the call.
     Workspace(usize),
+    /// Where a call notes that a value was beyond the range in which it is stored.
+    Guard,
 }
 
 /// A range of a value that a dispatch binds, in floats.
@@ -103,9 +108,9 @@ pub struct Binding {
 pub struct Window {
     /// What to bind.
     pub binding: Binding,
-    /// Floats from the binding's start to the first sample's first element.
+    /// Elements from the binding's start to the first sample's first.
     pub base: u32,
-    /// Floats from one sample to the next.
+    /// Elements from one sample to the next.
     pub stride: u32,
 }
 
@@ -195,7 +200,7 @@ impl Call<'_> {
         match slot {
             Slot::Input(at) => &self.inputs[at],
             Slot::Output(at) => &self.outputs[at],
-            Slot::Workspace(_) => panic!("a workspace is no operand"),
+            Slot::Workspace(_) | Slot::Guard => panic!("a workspace is no operand"),
         }
     }
 
@@ -251,7 +256,8 @@ impl Call<'_> {
         let offset = first / ALIGNMENT * ALIGNMENT;
         let len = (last - offset).next_multiple_of(4);
         let binding = Binding { slot, offset, len };
-        Window { binding, base: (first - offset) as u32, stride: operand.stride() as u32 }
+        let [base, stride] = [first - offset, operand.stride()].map(|floats| floats * operand.layout.per_float());
+        Window { binding, base: base as u32, stride: stride as u32 }
     }
 
     /// The batch (the first dimension of the first of `slots`) in runs whose windows all keep to the adapter's limit.

@@ -4,7 +4,6 @@
 use std::ops::Range;
 
 use crate::error::Result;
-use crate::graph::Layout;
 
 use super::call::SLACK;
 use super::{Call, Lowered, Operand, Slot};
@@ -20,7 +19,7 @@ impl Operand {
     }
 
     fn image(&self) -> bool {
-        self.layout == Layout::C4 && self.shape.len() == 4
+        self.layout.is_image() && self.shape.len() == 4
     }
 }
 
@@ -36,9 +35,9 @@ impl Call<'_> {
         let mut most = channels;
         for operand in slots.iter().map(|&slot| self.operand(slot)) {
             if operand.floats() > limit && operand.span() > limit {
-                let plane = operand.shape[2] * operand.shape[3];
-                self.check(step.min(channels.next_multiple_of(4)) * plane + SLACK)?;
-                most = most.min((limit / 4 * 4 - SLACK) / plane / step * step);
+                let (plane, per_float) = (operand.shape[2] * operand.shape[3], operand.layout.per_float());
+                self.check((step.min(channels.next_multiple_of(4)) * plane).div_ceil(per_float) + SLACK)?;
+                most = most.min((limit / 4 * 4 - SLACK) * per_float / plane / step * step);
             }
         }
         Ok((0..channels).step_by(most.max(1)).map(|at| at..(at + most).min(channels)).collect())

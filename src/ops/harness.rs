@@ -7,7 +7,7 @@ use crate::tensor::Tensor;
 
 use super::cases::{Case, Draw, Input};
 use super::compare;
-use super::{Array, Binding, Call, Epilogue, Kernel, Lowered, Operand, Slot, Version};
+use super::{Array, Binding, Call, Epilogue, Kernel, Lowered, Operand, Slot, Version, half};
 
 /// What unwritten output reads as: a quiet NaN that no kernel makes.
 const POISON: u32 = 0x7fc0_dead;
@@ -19,7 +19,10 @@ const GUARD_FLOATS: usize = 64;
 pub struct Prepared {
     /// The recorded dispatches.
     pub sequence: Sequence,
+    inputs: Vec<Layout>,
     outputs: Vec<(Operand, Buffer, bool)>,
+    /// Where values beyond the range of 16 bits are noted.
+    guard: Buffer,
     gpu: Gpu,
 }
 
@@ -135,8 +138,10 @@ pub fn prepare_from(
     for &floats in &lowered.workspaces {
         workspaces.push(gpu.buffer_with("case workspace", &vec![f32::from_bits(POISON); floats.next_multiple_of(4)])?);
     }
+    let guard = gpu.buffer_with("case guard", &[0.0; half::NOTE])?;
     let bind = |binding: &Binding| {
         let buffer = match binding.slot {
+            Slot::Guard => &guard,
             Slot::Input(at) => &input_buffers[at],
             Slot::Output(at) => &output_buffers[at].1,
             Slot::Workspace(at) => &workspaces[at],
@@ -161,17 +166,31 @@ pub fn prepare_from(
         Sequence::new(gpu, &once)?.submit()?;
     }
     let sequence = Sequence::new(gpu, &dispatches)?;
-    Ok(Ok(Prepared { sequence, outputs: output_buffers, gpu: gpu.clone() }))
+    let inputs = inputs.iter().map(|operand| operand.layout).collect();
+    Ok(Ok(Prepared { sequence, inputs, outputs: output_buffers, guard, gpu: gpu.clone() }))
 }
 
 impl Prepared {
     /// Runs the call once and reads its outputs, row-major.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] where a pad lane is not zero or a guard word has changed.
+    /// [`Error::Range`] where a value is beyond what 16 bits hold, [`Error::Mismatch`] where a pad lane is not zero or a
+    /// guard word has changed.
     pub fn run(&self) -> Result<Vec<Tensor>> {
         self.sequence.submit()?;
+        if self.gpu.read(&self.guard, 0, 1)?[0].to_bits() != 0 {
+            return Err(Error::Range { name: "the case".into() });
+        }
         self.outputs.iter().map(|(operand, buffer, shared)| self.read(operand, buffer, *shared)).collect()
+    }
+
+    /// The inputs as they are stored: `tensors`, rounded where that is in 16 bits.
+    fn stored(&self, tensors: &[Tensor]) -> Vec<Tensor> {
+        let mut stored = tensors.to_vec();
+        for (tensor, layout) in stored.iter_mut().zip(&self.inputs) {
+            tensor.data_mut().iter_mut().for_each(|value| *value = layout.rounded(*value));
+        }
+        stored
     }
 
     fn read(&self, operand: &Operand, buffer: &Buffer, shared: bool) -> Result<Tensor> {
@@ -182,9 +201,17 @@ impl Prepared {
             return Err(Error::Mismatch(format!("wrote {} behind the output, float {}", guard[at], floats + at)));
         }
         if operand.layout != Layout::Plain {
-            let dirty = |&at: &usize| values[at].to_bits() << 1 != 0;
+            let elements = operand.layout.spread(values);
+            let dirty = |&at: &usize| elements[at].to_bits() << 1 != 0;
             if let Some(at) = operand.layout.pad_places(&operand.shape).into_iter().find(dirty) {
-                return Err(Error::Mismatch(format!("pad lane at float {at} is {}, expected 0", values[at])));
+                return Err(Error::Mismatch(format!("pad lane at element {at} is {}, expected 0", elements[at])));
+            }
+        }
+        if operand.layout.is_half() {
+            // Two poisoned elements are one word, which no two values make.
+            let words = &values[..operand.layout.elements(&operand.shape) / 2];
+            if let Some(at) = words.iter().position(|word| word.to_bits() == POISON) {
+                return Err(Error::Mismatch(format!("elements {} and the next were never written", at * 2)));
             }
         }
         let values = operand.layout.unpack(&operand.shape, values);
@@ -193,6 +220,13 @@ impl Prepared {
         }
         Tensor::new(operand.shape.clone(), values)
     }
+}
+
+/// Bound of the relative error of a version of `kernel`: where it stores values in 16 bits, an output may lose as much more
+/// as its last rounding costs. Its inputs are compared as they are stored.
+#[must_use]
+pub fn tolerance(kernel: &Kernel, half: bool) -> f64 {
+    kernel.tolerance + if half { half::ROUNDING } else { 0.0 }
 }
 
 /// How a case went.
@@ -274,6 +308,7 @@ fn check_with(
             }
         }
     }
+    let tensors = prepared.stored(&tensors);
     let arrays: Vec<Array<f64>> = tensors.iter().map(Into::into).collect();
     let own = case.inputs.len();
     let mut expected = kernel.twin.run::<f64>(&*case.op, &arrays[..own].iter().collect::<Vec<_>>())?;
@@ -284,13 +319,17 @@ fn check_with(
     let sized = case.inputs.iter().zip(&tensors).filter(|(input, _)| !matches!(input.draw, Draw::Classes(_)));
     let sized = sized.flat_map(|(_, tensor)| tensor.data());
     let scale = sized.fold(0f32, |most, value| most.max(value.abs()));
+    let bound = tolerance(kernel, version.requires.half);
     let mut worst = 0f64;
-    for (got, expected) in got.iter().zip(&expected) {
-        let expected: Tensor = expected.into();
+    for ((got, expected), (operand, ..)) in got.iter().zip(&expected).zip(&prepared.outputs) {
+        let mut expected: Tensor = expected.into();
+        if exact {
+            expected.data_mut().iter_mut().for_each(|value| *value = operand.layout.rounded(*value));
+        }
         worst = worst.max(
             match exact {
                 true => compare::exact(got, &expected).map(|()| 0.0),
-                false => compare::within(got, &expected, f64::from(scale), kernel.tolerance),
+                false => compare::within(got, &expected, f64::from(scale), bound),
             }
             .map_err(named)?,
         );

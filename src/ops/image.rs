@@ -77,10 +77,10 @@ pub struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// One invocation for each float of a C4 output, or, where `wide`, for each four channels of a pixel.
+    /// One invocation for each element of a C4 output, or, where `wide`, for each four channels of a pixel.
     #[must_use]
     pub fn over_output(call: &Call<'_>, shader: &'static str, batched: &'a [Slot], wide: bool, moves: usize) -> Self {
-        let each = batched.last().map_or(0, |&slot| call.operand(slot).sample());
+        let each = batched.last().map_or(0, |&slot| call.operand(slot).elements());
         Self { shader, batched, whole: &[], wide, each: if wide { each / 4 } else { each }, moves }
     }
 

@@ -20,6 +20,7 @@ mod convolution;
 mod cut;
 mod epilogue;
 mod flat;
+mod half;
 mod image;
 mod pooling;
 mod slab;

@@ -94,7 +94,7 @@ pub struct Version {
     pub shader: &'static str,
     /// Every shader it dispatches, with the fields of its uniform block.
     pub shaders: &'static [ShaderInfo],
-    /// What the adapter must have.
+    /// What the adapter must have, and the plan must allow.
     pub requires: Requires,
     /// Whether operands may be channel ranges of a larger C4 value.
     pub views: bool,
@@ -122,18 +122,22 @@ pub struct ShaderInfo {
     pub fields: &'static [Field],
 }
 
-/// What an adapter must have to run a version.
+/// What must be given for a version to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Requires {
     /// Subgroups of exactly this size.
     pub subgroup: Option<u32>,
+    /// A plan that stores images and their convolutions' weights in 16 bits: the version reads or writes such.
+    pub half: bool,
 }
 
 impl Requires {
     /// Nothing beyond WebGPU's core.
-    pub const NOTHING: Self = Self { subgroup: None };
+    pub const NOTHING: Self = Self { subgroup: None, half: false };
+    /// Storage in 16 bits, which needs nothing of the adapter.
+    pub const HALF: Self = Self { subgroup: None, half: true };
 
-    /// What is missing, in words.
+    /// What the adapter lacks, in words.
     #[must_use]
     pub fn missing(&self, caps: &Caps) -> Option<String> {
         let size = self.subgroup.filter(|&size| caps.subgroup_exact != Some(size))?;
@@ -155,6 +159,15 @@ impl Layouts {
     #[must_use]
     pub fn new(inputs: impl Into<Vec<Layout>>, outputs: impl Into<Vec<Layout>>) -> Self {
         Self { inputs: inputs.into(), outputs: outputs.into() }
+    }
+
+    /// These, with every layout that has a twin in 16 bits as that.
+    #[must_use]
+    pub fn halved(mut self) -> Self {
+        for layout in self.inputs.iter_mut().chain(&mut self.outputs) {
+            *layout = layout.half().unwrap_or(*layout);
+        }
+        self
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn take(steps: &Steps, lowered: &mut [Lowered]) -> Vec<Kept> {
                     matches!(home, Home::Constant(_) | Home::Derived | Home::Slab(Slab::Weights, _))
                 }
                 Slot::Workspace(index) => index < lowered.derived.workspaces,
-                Slot::Output(_) => false,
+                Slot::Output(_) | Slot::Guard => false,
             })
         });
         match steps.fixed && at >= steps.prelude && reads_weights {

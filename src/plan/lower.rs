@@ -10,9 +10,9 @@ use crate::ops::layout::Convert;
 use crate::ops::{self, Epilogue, Kernel, Operand, Prospect, Version, Worth};
 use crate::tensor::Tensor;
 
-use super::PlanOptions;
 use super::rewrite::{Call, Program};
 use super::views::take_views;
+use super::{PlanOptions, Precision};
 
 /// Where a planned value lives.
 #[derive(Debug, Clone)]
@@ -124,8 +124,10 @@ fn hoist(steps: &mut Steps) {
         }
         hoisted
     });
-    for item in derived {
-        steps.items[item].home = Home::Derived;
+    // What only the prelude reads is done with when it ends.
+    let kept: HashSet<usize> = rest.iter().flat_map(|step| &step.inputs).chain(&steps.outputs).copied().collect();
+    for item in derived.intersection(&kept) {
+        steps.items[*item].home = Home::Derived;
     }
     steps.prelude = prelude.len();
     steps.steps = prelude;
@@ -259,7 +261,7 @@ impl Lowering<'_> {
 
     fn convert(&mut self, from: usize, to: Layout, home: Home) -> Result<usize> {
         let Item { shape, layout, name, .. } = self.steps.items[from].clone();
-        if layout != Layout::Plain && to != Layout::Plain && layout != to {
+        if layout != Layout::Plain && to != Layout::Plain && layout.single() != to.single() {
             let plain = self.convert(from, Layout::Plain, Home::Pool)?;
             return self.convert(plain, to, home);
         }
@@ -310,8 +312,10 @@ fn choose(
     options: &PlanOptions,
 ) -> Result<(&'static Version, ops::Layouts)> {
     let &Prospect { caps, op, inputs, outputs, .. } = prospect;
+    let precise = |version: &&Version| options.precision == Precision::F16 || !version.requires.half;
     let allowed = |version: &&Version| {
-        !options.avoid.contains(version.shader)
+        precise(version)
+            && !options.avoid.contains(version.shader)
             && options.only.get(kernel.name).is_none_or(|only| only == version.shader)
     };
     let versions: Vec<_> = match kernel.versions.iter().filter(allowed).collect::<Vec<_>>() {
@@ -319,7 +323,9 @@ fn choose(
         _ => kernel.versions.iter().take(1).collect(),
     };
     let asked = options.only.contains_key(kernel.name);
-    let measured = options.table.as_ref().filter(|_| !asked && kernel.versions.len() > 1).and_then(|table| {
+    // What was measured in 32 bits says nothing of versions in 16.
+    let unmeasured = asked || kernel.versions.len() < 2 || versions.iter().any(|version| version.requires.half);
+    let measured = options.table.as_ref().filter(|_| !unmeasured).and_then(|table| {
         let row = table.get(kernel.name, &ops::class(prospect))?;
         let possible = |version: &Version| (version.pays)(prospect) != Worth::Impossible;
         versions.iter().copied().find(|version| version.shader == row.version && possible(version))

@@ -8,6 +8,7 @@ mod kept;
 mod lower;
 mod memory;
 mod params;
+mod precision;
 mod profile;
 mod recompute;
 mod resident;
@@ -28,12 +29,14 @@ use draft::Draft;
 use kept::Kept;
 use lower::Steps;
 use memory::Places;
+use precision::Guard;
 use resident::Resident;
 use rewrite::Program;
 
 pub use calls::PlannedCall;
 pub use memory::Memory;
 pub use params::Params;
+pub use precision::Precision;
 pub use profile::CallProfile;
 pub use recompute::Recomputed;
 pub use table::VersionTable;
@@ -57,6 +60,8 @@ pub struct PlanOptions {
     /// Compute values again rather than keep them, until the pools are half as large or, where that is less, keep to the
     /// budget. No bit depends on it; [`Memory::recomputed`] says what it costs.
     pub recompute: bool,
+    /// How values are stored.
+    pub precision: Precision,
 }
 
 impl Default for PlanOptions {
@@ -69,6 +74,7 @@ impl Default for PlanOptions {
             table: None,
             budget: None,
             recompute: false,
+            precision: Precision::F32,
         }
     }
 }
@@ -94,6 +100,8 @@ pub struct Plan {
     flops: u64,
     /// The slabs of the parameters that a run changes.
     written: HashSet<Slab>,
+    /// Where values are stored in 16 bits.
+    guard: Option<Guard>,
     state: Mutex<Option<Resident>>,
 }
 
@@ -102,15 +110,20 @@ pub struct Plan {
 pub struct Pending {
     download: Download,
     shapes: Vec<Vec<usize>>,
+    /// The steps' names, where the last part that comes is their notes.
+    guarded: Option<Arc<[String]>>,
 }
 
 impl Pending {
     /// Waits for the outputs, in the order in which they were asked for.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`].
+    /// [`Error::DeviceLost`]; [`Error::Range`] where a value was beyond what its 16 bits hold.
     pub fn wait(self) -> Result<Vec<Tensor>> {
-        let parts = self.download.wait()?;
+        let mut parts = self.download.wait()?;
+        if let Some(names) = self.guarded {
+            precision::read(&parts.pop().unwrap_or_default(), &names)?;
+        }
         parts.into_iter().zip(self.shapes).map(|(data, shape)| Tensor::new(shape, data)).collect()
     }
 }
@@ -124,6 +137,10 @@ impl Plan {
         let caps = gpu.caps();
         let program = Program::new(graph, outputs, options.rewrite)?;
         let mut draft = Draft::new(&program, options, caps)?;
+        let half = options.precision == Precision::F16;
+        if half {
+            precision::check(&draft.steps)?;
+        }
         let table = graph.param_table();
         let slab = table.len() as u64 * 4;
         if slab > caps.max_buffer {
@@ -160,7 +177,8 @@ impl Plan {
         let flops = draft.flops();
         let Draft { steps, lowered, kept, places, .. } = draft;
         let (written, state) = (steps.written(), Mutex::new(None));
-        Ok(Self { gpu: gpu.clone(), table, steps, lowered, kept, places, memory, flops, written, state })
+        let guard = half.then(|| Guard::new(graph, outputs, options, &steps));
+        Ok(Self { gpu: gpu.clone(), table, steps, lowered, kept, places, memory, flops, written, guard, state })
     }
 
     /// [`Plan::new`] with the default options.
@@ -215,12 +233,16 @@ impl Plan {
         &self.steps.versions
     }
 
-    /// Runs once and waits for the outputs.
+    /// Runs once and waits for the outputs. Where a value is beyond what 16 bits hold, it runs again in 32, with a warning
+    /// that names the node.
     ///
     /// # Errors
     /// As [`Plan::submit`].
     pub fn run(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Vec<Tensor>> {
-        self.submit(params, inputs)?.wait()
+        match (self.submit(params, inputs)?.wait(), &self.guard) {
+            (Err(why @ Error::Range { .. }), Some(guard)) => guard.run(&self.gpu, params, inputs, &why),
+            (outputs, _) => outputs,
+        }
     }
 
     /// Starts a run and returns; the next may be started before its outputs are asked for.
@@ -231,9 +253,13 @@ impl Plan {
     pub fn submit(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Pending> {
         self.with_resident(params, |resident| {
             resident.upload(&self.steps, inputs)?;
-            resident.sequence(params)?.submit()?;
+            resident.clear_notes(&self.gpu, &self.steps)?;
+            resident.sequence(&self.gpu, &self.steps, params)?.submit()?;
             self.written.iter().try_for_each(|slab| params.changed(slab))?;
-            resident.download(&self.gpu, &self.steps, &self.places, params)
+            let mut pending = resident.download(&self.gpu, &self.steps, &self.places, params)?;
+            pending.guarded =
+                self.guard.as_ref().filter(|_| resident.notes.is_some()).map(|guard| Arc::clone(&guard.names));
+            Ok(pending)
         })
     }
 
@@ -252,7 +278,7 @@ impl Plan {
     pub fn profile(&self, params: &Params, inputs: &[(&str, &Tensor)]) -> Result<Vec<CallProfile>> {
         self.with_resident(params, |resident| {
             resident.upload(&self.steps, inputs)?;
-            let timings = resident.sequence(params)?.profile()?;
+            let timings = resident.sequence(&self.gpu, &self.steps, params)?.profile()?;
             self.written.iter().try_for_each(|slab| params.changed(slab))?;
             Ok(profile::calls(&self.steps, &self.lowered, self.gpu.caps(), &timings))
         })

@@ -43,7 +43,11 @@ pub(super) fn calls(
         let list =
             |items: &[usize]| items.iter().map(|&item| text(&steps.items[item].shape)).collect::<Vec<_>>().join(" ");
         let count = |items: &[usize]| -> u64 {
-            items.iter().map(|&item| steps.items[item].shape.iter().product::<usize>() as u64 * 4).sum()
+            let bytes = |item: &usize| {
+                let item = &steps.items[*item];
+                item.shape.iter().product::<usize>() as u64 * 4 / item.layout.per_float() as u64
+            };
+            items.iter().map(bytes).sum()
         };
         let dispatches = lowered.launches.len();
         calls.push(CallProfile {

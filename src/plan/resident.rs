@@ -1,6 +1,7 @@
 //! A plan's memory on the device and its recorded dispatches.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::gpu::{Bind, Buffer, Dispatch, Gpu, Sequence, Uploader};
@@ -10,6 +11,7 @@ use crate::tensor::Tensor;
 
 use super::kept::Kept;
 use super::lower::Home;
+use super::precision::NOTE_BYTES;
 use super::{Params, Pending, Places, Steps, shared};
 
 const UPLOAD_SLOTS: u64 = 2;
@@ -23,6 +25,8 @@ pub(super) struct Resident {
     /// Workspaces that keep their values, by step and number.
     kept: HashMap<(usize, usize), Buffer>,
     pub gradients: Option<Buffer>,
+    /// Where the steps of a plan in 16 bits note values beyond their range.
+    pub notes: Option<Buffer>,
     uploader: Option<Uploader>,
     /// One a set of parameters that the plan has run with.
     sequences: Vec<Recorded>,
@@ -36,6 +40,10 @@ struct Recorded {
     params: Params,
     prelude: Sequence,
     run: Sequence,
+}
+
+fn no_notes() -> Error {
+    Error::Plan { message: "has no notes of ranges".into(), hint: "this is a defect of the plan".into() }
 }
 
 fn input_bytes(steps: &Steps) -> u64 {
@@ -85,11 +93,17 @@ impl Resident {
                 workspaces.insert((at, index), gpu.buffer(&steps.steps[at].name, bytes)?);
             }
         }
+        let bindings = lowered.iter().flat_map(|lowered| &lowered.launches).flat_map(|launch| &launch.bindings);
+        let notes = match bindings.into_iter().any(|binding| binding.slot == Slot::Guard) {
+            true => Some(gpu.buffer("notes", steps.steps.len() as u64 * NOTE_BYTES)?),
+            false => None,
+        };
         let uploader = match input_bytes(steps) {
             0 => None,
             bytes => Some(Uploader::new(gpu, UPLOAD_SLOTS as usize, bytes)?),
         };
-        Ok(Self { pools, own, kept: workspaces, gradients, uploader, sequences: Vec::new(), derived_from: None })
+        let (sequences, derived_from) = (Vec::new(), None);
+        Ok(Self { pools, own, kept: workspaces, gradients, notes, uploader, sequences, derived_from })
     }
 
     /// Records the dispatches for `params`, where that has not been done.
@@ -113,6 +127,7 @@ impl Resident {
                     let (buffer, start) = match binding.slot {
                         Slot::Input(index) => self.place(steps, places, params, step.inputs[index])?,
                         Slot::Output(index) => self.place(steps, places, params, step.outputs[index])?,
+                        Slot::Guard => (self.notes.clone().ok_or_else(no_notes)?, at as u64 * NOTE_BYTES),
                         Slot::Workspace(index) => match self.kept.get(&(at, index)) {
                             Some(buffer) => (buffer.clone(), 0),
                             None => {
@@ -182,8 +197,19 @@ impl Resident {
         self.uploader.as_ref().map_or(Ok(()), |uploader| uploader.upload(&pieces))
     }
 
+    /// Takes back what the run before noted. What the prelude noted stays, as what it computed does.
+    pub(super) fn clear_notes(&self, gpu: &Gpu, steps: &Steps) -> Result<()> {
+        self.clear(gpu, steps.prelude..steps.steps.len())
+    }
+
+    fn clear(&self, gpu: &Gpu, steps: Range<usize>) -> Result<()> {
+        let zeros = vec![0; steps.len() * NOTE_BYTES as usize];
+        let clear = |notes| gpu.write(notes, steps.start as u64 * NOTE_BYTES, &zeros);
+        self.notes.as_ref().map_or(Ok(()), clear)
+    }
+
     /// The dispatches of a run, after what is derived from the parameters was brought up to date.
-    pub(super) fn sequence(&mut self, params: &Params) -> Result<&Sequence> {
+    pub(super) fn sequence(&mut self, gpu: &Gpu, steps: &Steps, params: &Params) -> Result<&Sequence> {
         let found = self.sequences.iter().find(|known| known.params.same(params));
         let none = || Error::Plan { message: "is not recorded".into(), hint: "this is a defect of the plan".into() };
         let recorded = found.ok_or_else(none)?;
@@ -192,6 +218,7 @@ impl Resident {
         let current = |(known, at): &(Params, u64)| known.same(params) && *at == version;
         if !recorded.prelude.is_empty() && !self.derived_from.as_ref().is_some_and(current) {
             self.derived_from = None;
+            self.clear(gpu, 0..steps.prelude)?;
             recorded.prelude.submit()?;
             self.derived_from = Some((params.clone(), version));
         }
@@ -208,7 +235,9 @@ impl Resident {
             parts.push((buffer, offset, shape.iter().product::<usize>()));
             shapes.push(shape);
         }
-        let parts: Vec<_> = parts.iter().map(|(buffer, offset, len)| (buffer, *offset, *len)).collect();
-        Ok(Pending { download: gpu.download(&parts)?, shapes })
+        let mut parts: Vec<_> = parts.iter().map(|(buffer, offset, len)| (buffer, *offset, *len)).collect();
+        let notes = self.notes.as_ref().map(|notes| (notes, 0, steps.steps.len() * NOTE_BYTES as usize / 4));
+        parts.extend(notes);
+        Ok(Pending { download: gpu.download(&parts)?, shapes, guarded: None })
     }
 }

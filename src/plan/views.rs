@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::graph::{Layout, View};
+use crate::graph::View;
 
 use super::lower::{Home, Item, Step, Steps};
 
@@ -30,7 +30,7 @@ fn movable(steps: &Steps, item: usize, except: usize) -> bool {
     let Item { home, layout, within, .. } = &steps.items[item];
     let touched = |step: &Step| step.inputs.contains(&item) || step.outputs.contains(&item);
     let ranges = steps.steps.iter().enumerate().all(|(at, step)| at == except || !touched(step) || step.version.views);
-    matches!(home, Home::Pool) && *layout == Layout::C4 && within.is_none() && ranges && !steps.outputs.contains(&item)
+    matches!(home, Home::Pool) && layout.is_image() && within.is_none() && ranges && !steps.outputs.contains(&item)
 }
 
 fn take_concat(steps: &mut Steps, at: usize, step: &Step) -> bool {
@@ -41,7 +41,8 @@ fn take_concat(steps: &mut Steps, at: usize, step: &Step) -> bool {
     let mut first = 0;
     let mut places = Vec::with_capacity(step.inputs.len());
     for &part in &step.inputs {
-        if first % 4 != 0 || !movable(steps, part, at) {
+        let alike = steps.items[part].layout == steps.items[whole].layout;
+        if first % 4 != 0 || !alike || !movable(steps, part, at) {
             return false;
         }
         places.push((part, first));
@@ -55,8 +56,8 @@ fn take_concat(steps: &mut Steps, at: usize, step: &Step) -> bool {
 
 fn take_slice(steps: &mut Steps, at: usize, step: &Step, start: usize) -> bool {
     let (source, part) = (step.inputs[0], step.outputs[0]);
-    let c4 = steps.items[source].layout == Layout::C4;
-    if !start.is_multiple_of(4) || !c4 || !movable(steps, part, at) {
+    let alike = steps.items[source].layout == steps.items[part].layout;
+    if !start.is_multiple_of(4) || !alike || !movable(steps, part, at) {
         return false;
     }
     // The range ends where the source does or on a whole group, else its last group would hold foreign channels.

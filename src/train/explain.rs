@@ -12,7 +12,7 @@ use crate::gpu::Gpu;
 use crate::graph::{Graph, Op, Value};
 use crate::ops::conv2d::Conv2d;
 use crate::ops::pointwise::Add;
-use crate::plan::{Params, Plan, PlanOptions};
+use crate::plan::{Params, Plan, PlanOptions, Precision};
 use crate::tensor::Tensor;
 
 use super::Classifier;
@@ -111,7 +111,9 @@ impl GradCam {
         let shape = graph.shape(logits).to_vec();
         let class = graph.input(CLASS, shape.clone())?;
         let map = grad_cam(&mut graph, logits, activation, class)?;
-        let plan = Plan::new(gpu, &graph, &[map, logits, features], options)?;
+        // A gradient is lost in 16 bits.
+        let options = PlanOptions { precision: Precision::F32, ..options.clone() };
+        let plan = Plan::new(gpu, &graph, &[map, logits, features], &options)?;
         Ok(Self { plan, layer: layer.into(), logits: shape })
     }
 

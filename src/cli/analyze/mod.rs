@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use self::work::{Judge, Work};
 use super::model::{self, Way, ways};
 use super::photos::{self, failure};
-use super::{Context, tune};
+use super::{Context, StorageArgs, tune};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::{Weights, shipped};
@@ -62,6 +62,8 @@ pub(super) struct AnalyzeArgs {
     /// The photographs' scale: how many millimetres a pixel is wide. Only with it a diameter is given
     #[arg(long, value_name = "MM", value_parser = scale)]
     mm_per_pixel: Option<f64>,
+    #[command(flatten)]
+    pub(super) storage: StorageArgs,
 }
 
 fn scale(text: &str) -> Result<f64, String> {

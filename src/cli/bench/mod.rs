@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use super::context::to_json;
 use super::networks::Mode;
+use super::storage::PrecisionArg;
 use super::train::{LossArg, OptimizerArg};
-use super::{Context, SizeArg};
+use super::{Context, SizeArg, StorageArgs};
 use crate::data::save::write_atomic;
 use crate::error::{Error, Result};
 use crate::gpu::Peaks;
@@ -55,6 +56,8 @@ pub(super) struct BenchArgs {
     /// Of a training step, leave out the average of the weights
     #[arg(long)]
     no_average: bool,
+    #[command(flatten)]
+    pub(super) storage: StorageArgs,
     /// Of ops, only the layers with LAYER in their name, such as "3x3 64->64"; can be given several times
     #[arg(long, value_name = "LAYER")]
     layer: Vec<String>,
@@ -87,6 +90,10 @@ pub(super) fn run(args: &BenchArgs, context: &Context) -> Result<ExitCode> {
     if args.recompute && (model.is_none() || args.mode != Mode::Train) {
         let message = "only a training step keeps values that it can compute again (hint: unet --mode train)";
         return Err(Error::parameter("bench --recompute", message));
+    }
+    if args.storage.precision == PrecisionArg::F16 && model.is_none() {
+        let message = "is a network's; of an op every version is timed, those in 16 bits too";
+        return Err(Error::parameter("bench --precision", message));
     }
     if model.is_some() && (!args.layer.is_empty() || args.taken) {
         return Err(Error::parameter("bench", "--layer and --taken choose among ops' layers, not within a network"));

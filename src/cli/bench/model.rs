@@ -13,7 +13,7 @@ use crate::cli::{Context, SizeArg, train};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Peaks};
 use crate::models::{ResNet, ResNetDepth, UNet};
-use crate::plan::{Memory, Params, Plan, PlanOptions};
+use crate::plan::{Memory, Params, Plan, PlanOptions, Precision};
 use crate::tensor::Tensor;
 use crate::train::Init;
 use crate::train::step::{Loss, Optimizer};
@@ -31,6 +31,7 @@ pub(super) struct Report {
     loss: Option<Loss>,
     /// Of a training step, whether the weights' average is kept.
     average: Option<bool>,
+    precision: Precision,
     batch: usize,
     height: usize,
     width: usize,
@@ -111,6 +112,7 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
         optimizer: (args.mode == Mode::Train).then_some(recipe.optimizer),
         loss: (args.mode == Mode::Train && matches!(model, Network::UNet(_))).then_some(recipe.loss),
         average: (args.mode == Mode::Train).then_some(recipe.average),
+        precision: context.precision,
         batch,
         height: size[0],
         width: size[1],
@@ -151,9 +153,9 @@ pub(super) fn text(report: &Report) -> String {
         text += &table(&head, &rows, &[3, 4, 5, 6, 7, 8]);
         text.push('\n');
     }
-    let Report { batch, height, width, device, total_ms_min, total_ms_median, gflop, .. } = report;
+    let Report { precision, batch, height, width, device, total_ms_min, total_ms_median, gflop, .. } = report;
     let mode = if report.mode == Mode::Train { "training step" } else { "forward" };
-    let _ = writeln!(text, "{}, {mode}, batch {batch}, {height}x{width} on {device}", report.model);
+    let _ = writeln!(text, "{}, {mode}, {precision}, batch {batch}, {height}x{width} on {device}", report.model);
     let _ = writeln!(text, "total {total_ms_min:.1} ms (median {total_ms_median:.1}) for {gflop:.2} GFLOP");
     let _ = writeln!(
         text,

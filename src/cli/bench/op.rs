@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Peaks};
 use crate::graph::{Graph, Op, Value};
 use crate::ops::pointwise::Add;
-use crate::ops::{Attributes, Kernel, OPS, Room};
-use crate::plan::{CallProfile, Params, Plan, PlanOptions};
+use crate::ops::{Attributes, Kernel, OPS, Room, Version};
+use crate::plan::{CallProfile, Params, Plan, PlanOptions, Precision};
 use crate::tensor::Tensor;
 
 #[derive(Serialize)]
@@ -127,7 +127,12 @@ pub(super) fn run(args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, context: &Context)
                 // Conversions of layouts are another room's.
                 None => args.taken && room.kernels.iter().any(|kernel| kernel.name == call.kernel),
             };
-            let options = PlanOptions { rewrite: false, only: only.clone(), ..context.plan_options(gpu) };
+            let half = |version: &Version| version.requires.half && only.values().any(|only| only == version.shader);
+            let precision = match room.kernels.iter().flat_map(|kernel| kernel.versions).any(half) {
+                true => Precision::F16,
+                false => Precision::F32,
+            };
+            let options = PlanOptions { rewrite: false, only: only.clone(), precision, ..context.plan_options(gpu) };
             let plan = Plan::new(gpu, &graph, &outputs, &options)?;
             let inputs: Vec<(&str, &Tensor)> = given
                 .iter()

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, StorageArgs};
 use crate::data::{Dataset, Sample, Split};
 use crate::error::{Error, Result};
 
@@ -29,6 +29,16 @@ pub(super) fn run(command: &EvalCommand, context: &Context) -> Result<ExitCode> 
     match command {
         EvalCommand::Segment(args) => segment::run(args, context),
         EvalCommand::Classify(args) => classify::run(args, context),
+    }
+}
+
+impl EvalCommand {
+    /// Its flags for how values are stored.
+    pub(super) fn storage(&self) -> StorageArgs {
+        match self {
+            Self::Segment(args) => args.storage,
+            Self::Classify(args) => args.storage,
+        }
     }
 }
 

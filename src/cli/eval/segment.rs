@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{LeftOut, Side, WORST, short, side};
 use crate::cli::sides::SidesArgs;
 use crate::cli::table::table;
-use crate::cli::{Context, model};
+use crate::cli::{Context, StorageArgs, model};
 use crate::data::measure::tidy;
 use crate::data::resize::resize_maps;
 use crate::data::save::write_png;
@@ -55,6 +55,8 @@ pub(in crate::cli) struct SegmentArgs {
     /// Only the first N photographs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    #[command(flatten)]
+    pub(in crate::cli) storage: StorageArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]

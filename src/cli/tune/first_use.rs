@@ -7,7 +7,7 @@ use crate::cli::Context;
 use crate::error::Result;
 use crate::gpu::{DeviceType, Gpu};
 use crate::plan::table::{Origin, file};
-use crate::plan::{PlanOptions, PlannedCall, VersionTable};
+use crate::plan::{PlanOptions, PlannedCall, Precision, VersionTable};
 use crate::tune::{Rejected, subjects, tune, usual};
 
 use super::known;
@@ -29,7 +29,9 @@ pub(in crate::cli) fn plan_options(
     let mut spent = context.tuned_for.lock().unwrap_or_else(PoisonError::into_inner);
     let (limit, global) = (context.global.tune_limit.saturating_sub(*spent), context.gpu_options());
     let software = gpu.caps().adapter.device_type == DeviceType::Cpu;
-    let Some(folder) = global.cache.filter(|_| context.tunes && !software && global.shaders.is_none()) else {
+    // In 16 bits a plan goes by no table.
+    let measures = context.tunes && context.precision == Precision::F32 && !software && global.shaders.is_none();
+    let Some(folder) = global.cache.filter(|_| measures) else {
         return Ok(options);
     };
     let mut wanted = subjects(calls(BATCH, &usual(&options))?, &options.avoid, gpu.caps());

@@ -5,7 +5,7 @@ use crate::gpu::ParamBlock;
 use crate::ops::cut::by_channels;
 use crate::ops::image::{self, Pass};
 use crate::ops::pooling::PoolParams;
-use crate::ops::{Call, Lowered, Requires, ShaderInfo, Slot, Version};
+use crate::ops::{Call, Lowered, Requires, ShaderInfo, Slot, Version, half};
 
 use super::{AvgPool2d, AvgPool2dBackward};
 
@@ -24,8 +24,13 @@ macro_rules! version {
     };
 }
 
-pub(super) const FORWARD: &[Version] =
-    &[version!("avg_pool2d/forward_1_direct", forward, false), version!("avg_pool2d/forward_2_wide", forward, true)];
+pub(super) const FORWARD: &[Version] = &[
+    version!("avg_pool2d/forward_1_direct", forward, false),
+    version!("avg_pool2d/forward_2_wide", forward, true),
+    half::version!("avg_pool2d/forward_3_half", PoolParams::FIELDS, image::all_c4, |call| {
+        by_channels(call, |call| forward(call, "avg_pool2d/forward_3_half", true))
+    }),
+];
 
 pub(super) const BACKWARD: &[Version] = &[
     version!("avg_pool2d/backward_1_direct", backward, false),

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
 use crate::ops::image::{self, Pass};
-use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version};
+use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, half};
 
 gpu_params! {
     /// The uniform block of both versions.
@@ -36,6 +36,9 @@ pub(super) const FORWARD: &[Version] = &[
         layouts: aligned,
         lower: |call| forward(call, "concat/forward_2_wide", true),
     },
+    half::version!("concat/forward_3_half", Params::FIELDS, aligned, |call| {
+        forward(call, "concat/forward_3_half", true)
+    }),
 ];
 
 /// Every input must start at a group of four channels.

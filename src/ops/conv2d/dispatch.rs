@@ -4,12 +4,31 @@ use crate::error::Result;
 use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, WeightParams};
-use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth};
+use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
 
 use super::winograd;
 use super::{Conv2d, Conv2dBackwardData, Conv2dBackwardWeight};
 
-pub(super) const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP) };
+pub(super) const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Requires::NOTHING };
+
+/// A version of the forward that stores images and weights in 16 bits.
+macro_rules! half {
+    ($shader:literal, $requires:expr, $broadcast:literal) => {
+        Version {
+            shader: $shader,
+            shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }],
+            requires: $requires,
+            views: true,
+            pays: Version::ALWAYS,
+            exact: true,
+            layouts: |op, inputs, outputs, offered| image_layouts(op, inputs, outputs, offered).map(Layouts::halved),
+            lower: |call| {
+                let lowered = convolution::gather(call, $shader, &of(call, forward)?, Side::Y, $broadcast, false)?;
+                Ok(half::lowered(lowered, call))
+            },
+        }
+    };
+}
 
 pub(super) const FORWARD: &[Version] = &[
     Version {
@@ -46,6 +65,8 @@ pub(super) const FORWARD: &[Version] = &[
     winograd::FORWARD[1],
     winograd::FORWARD[2],
     winograd::FORWARD[3],
+    half!("conv2d/forward_8_half", Requires::HALF, false),
+    half!("conv2d/forward_9_half_subgroup", Requires { subgroup: Some(SUBGROUP), ..Requires::HALF }, true),
 ];
 
 pub(super) const BACKWARD_DATA: &[Version] = &[

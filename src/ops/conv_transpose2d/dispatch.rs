@@ -4,11 +4,32 @@ use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, WeightParams};
-use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version};
+use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version, half};
 
 use super::{ConvTranspose2d, ConvTranspose2dBackwardData, ConvTranspose2dBackwardWeight};
 
-const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP) };
+const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Requires::NOTHING };
+
+const HALF_BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Requires::HALF };
+
+/// A version of the forward that stores images and weights in 16 bits.
+macro_rules! half {
+    ($shader:literal, $requires:expr, $layouts:path, $broadcast:literal, $subpixel:literal) => {
+        Version {
+            shader: $shader,
+            shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }],
+            requires: $requires,
+            views: true,
+            pays: Version::ALWAYS,
+            exact: true,
+            layouts: |op, inputs, outputs, offered| $layouts(op, inputs, outputs, offered).map(Layouts::halved),
+            lower: |call| {
+                let lowered = convolution::gather(call, $shader, &forward(call)?, Side::X, $broadcast, $subpixel)?;
+                Ok(half::lowered(lowered, call))
+            },
+        }
+    };
+}
 
 pub(super) const FORWARD: &[Version] = &[
     Version {
@@ -76,6 +97,10 @@ pub(super) const FORWARD: &[Version] = &[
             )
         },
     },
+    half!("conv_transpose2d/forward_6_half", Requires::HALF, image_layouts, false, false),
+    half!("conv_transpose2d/forward_7_half_subgroup", HALF_BROADCAST, image_layouts, true, false),
+    half!("conv_transpose2d/forward_8_half_subpixel", Requires::HALF, subpixel_layouts, false, true),
+    half!("conv_transpose2d/forward_9_half_subpixel_subgroup", HALF_BROADCAST, subpixel_layouts, true, true),
 ];
 
 pub(super) const BACKWARD_DATA: &[Version] = &[

@@ -5,7 +5,7 @@ use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
 use crate::ops::cut::by_channels;
 use crate::ops::image::{self, Pass};
-use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window, fold};
+use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window, fold, half};
 
 gpu_params! {
     /// The uniform block of every shader of the room; x is the side of the image.
@@ -33,6 +33,12 @@ pub(super) const FORWARD: &[Version] = &[
     version!("global_avg_pool2d/forward_1_direct", image::all_c4, |call, shader| forward(call, shader, false)),
     version!("global_avg_pool2d/forward_2_wide", image::all_c4, |call, shader| forward(call, shader, true)),
     version!("global_avg_pool2d/forward_3_split", large, split),
+    half::version!("global_avg_pool2d/forward_4_half", Params::FIELDS, image::all_c4, |call| {
+        by_channels(call, |call| forward(call, "global_avg_pool2d/forward_4_half", true))
+    }),
+    half::version!("global_avg_pool2d/forward_5_half_split", Params::FIELDS, large, |call| {
+        by_channels(call, |call| split(call, "global_avg_pool2d/forward_5_half_split"))
+    }),
 ];
 
 pub(super) const BACKWARD: &[Version] = &[

@@ -23,5 +23,17 @@ pub(super) fn cases() -> Vec<Case> {
     both(Layout::Oihw4, [7, 8, 1, 5], "channels in are not");
     both(Layout::Iohw4, [3, 5, 2, 3], "channels in are padded");
     both(Layout::Iohw4, [8, 7, 4, 1], "channels in are not");
+    let mut twins = |from: Layout, to: Layout, shape: [usize; 4], why| {
+        for [from, to] in [[from, to], [to, from]] {
+            cases.push(Case::new(Convert { from, to }, vec![Input::normal(shape)], why));
+        }
+    };
+    twins(Layout::Plain, Layout::C4Half, [2, 5, 3, 7], "pad lanes in 16 bits");
+    twins(Layout::Plain, Layout::C4Half, [3, 2, 5, 1], "the last 8 bytes belong to no pixel");
+    twins(Layout::C4, Layout::C4Half, [2, 6, 9, 11], "the same order of elements");
+    twins(Layout::Plain, Layout::Oihw4Half, [5, 3, 3, 2], "channels in are padded, in 16 bits");
+    twins(Layout::Oihw4, Layout::Oihw4Half, [7, 9, 1, 5], "the same order of a weight's elements");
+    twins(Layout::Iohw4, Layout::Iohw4Half, [9, 7, 2, 2], "and of a transposed one's");
+    twins(Layout::Plain, Layout::Iohw4Half, [3, 5, 2, 3], "channels in are padded, in 16 bits");
     cases
 }

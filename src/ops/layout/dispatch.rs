@@ -5,12 +5,12 @@ use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
 use crate::ops::cut::by_channels_of;
 use crate::ops::image::{self, Pass};
-use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
+use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold, half};
 
 use super::Convert;
 
 gpu_params! {
-    /// The uniform block of `layout/convert_1_direct`.
+    /// The uniform block of both versions.
     pub struct Params {
         da: u32, db: u32, dy: u32, dx: u32, len: u32, in_base: u32, in_stride: u32, out_base: u32, out_stride: u32,
     }
@@ -23,17 +23,23 @@ gpu_params! {
     }
 }
 
+macro_rules! version {
+    ($shader:literal, $requires:expr) => {
+        Version {
+            shader: $shader,
+            shaders: &[ShaderInfo { path: $shader, fields: Params::FIELDS }],
+            requires: $requires,
+            views: true,
+            pays: Version::ALWAYS,
+            exact: false,
+            layouts: |op, _, _, _| layouts(op, $requires.half),
+            lower: |call| by_parts(call, $shader),
+        }
+    };
+}
+
 pub(super) const CONVERT: &[Version] = &[
-    Version {
-        shader: "layout/convert_1_direct",
-        shaders: &[ShaderInfo { path: "layout/convert_1_direct", fields: Params::FIELDS }],
-        requires: Requires::NOTHING,
-        views: true,
-        pays: Version::ALWAYS,
-        exact: false,
-        layouts,
-        lower: by_parts,
-    },
+    version!("layout/convert_1_direct", Requires::NOTHING),
     Version {
         shader: "layout/convert_2_pixels",
         shaders: &[ShaderInfo { path: "layout/convert_2_pixels", fields: PixelsParams::FIELDS }],
@@ -44,18 +50,21 @@ pub(super) const CONVERT: &[Version] = &[
         layouts: image_layouts,
         lower: |call| by_channels_of(call, &SLOTS, pixels),
     },
+    version!("layout/convert_3_half", Requires::HALF),
 ];
 
 const WG: usize = 64;
 
-fn layouts(op: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
-    let convert = op.downcast::<Convert>()?;
-    Some(Layouts::new([convert.from], [convert.to]))
+/// Both are in 32 bits or, where `half`, one of them is in 16.
+fn layouts(op: &dyn Op, half: bool) -> Option<Layouts> {
+    let &Convert { from, to } = op.downcast::<Convert>()?;
+    let halves = [from, to].into_iter().filter(|layout| layout.is_half()).count();
+    (halves == usize::from(half)).then(|| Layouts::new([from], [to]))
 }
 
 /// Images whose planes are whole quads.
-fn image_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
-    let of_both = layouts(op, inputs, outputs, offered)?;
+fn image_layouts(op: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
+    let of_both = layouts(op, false)?;
     let image =
         matches!((of_both.inputs[0], of_both.outputs[0]), (Layout::Plain, Layout::C4) | (Layout::C4, Layout::Plain));
     match *inputs[0] {
@@ -65,29 +74,29 @@ fn image_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered
 }
 
 fn number(layout: Layout) -> i64 {
-    match layout {
-        Layout::Plain => 0,
+    match layout.single() {
         Layout::C4 => 1,
         Layout::Oihw4 => 2,
         Layout::Iohw4 => 3,
+        _ => 0,
     }
 }
 
 const SLOTS: [Slot; 2] = [Slot::Input(0), Slot::Output(0)];
 
 fn weight(layout: Layout) -> bool {
-    matches!(layout, Layout::Oihw4 | Layout::Iohw4)
+    matches!(layout.single(), Layout::Oihw4 | Layout::Iohw4)
 }
 
-fn by_parts(call: &Call<'_>) -> Result<Lowered> {
+fn by_parts(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
     let convert = call.op.expect::<Convert>()?;
     match call.outputs[0].shape.len() == 4 && !weight(convert.from) && !weight(convert.to) {
-        true => by_channels_of(call, &SLOTS, lower),
-        false => lower(call),
+        true => by_channels_of(call, &SLOTS, |call| lower(call, shader)),
+        false => lower(call, shader),
     }
 }
 
-fn lower(call: &Call<'_>) -> Result<Lowered> {
+fn lower(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
     let convert = call.op.expect::<Convert>()?;
     let slots = SLOTS;
     let [n, b, y, x] = match call.outputs[0].shape.as_slice() {
@@ -113,7 +122,8 @@ fn lower(call: &Call<'_>) -> Result<Lowered> {
         };
         // One invocation a place of the output, pad lanes too.
         let len = match cut {
-            true => batch.len() * call.outputs[0].sample(),
+            true => batch.len() * call.outputs[0].elements(),
+            false if convert.to.is_half() => convert.to.elements(&call.outputs[0].shape),
             false => call.outputs[0].floats(),
         };
         let params = Params {
@@ -127,10 +137,16 @@ fn lower(call: &Call<'_>) -> Result<Lowered> {
             out_base: to.base,
             out_stride: to.stride,
         };
-        let [gx, gy] = fold(len.div_ceil(WG));
+        let narrow = convert.to.is_half();
+        let halves = narrow || convert.from.is_half();
+        let [gx, gy] = fold(len.div_ceil(if halves { WG * 4 } else { WG }));
         let bindings = vec![from.binding, to.binding];
-        let launch = Launch::new("layout/convert_1_direct", &params, bindings, [gx, gy, 1]);
-        lowered.launches.push(launch.var("from", number(convert.from)).var("to", number(convert.to)));
+        let launch = Launch::new(shader, &params, bindings, [gx, gy, 1]);
+        let launch = launch.var("from", number(convert.from)).var("to", number(convert.to));
+        lowered.launches.push(match halves {
+            true => half::launch(launch, call).var("narrow", narrow),
+            false => launch,
+        });
     }
     Ok(lowered)
 }

@@ -6,7 +6,7 @@ use crate::graph::{Layout, Op};
 use crate::ops::cut::by_channels;
 use crate::ops::image::{self, Pass};
 use crate::ops::pooling::{PoolParams, Windows};
-use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window};
+use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, Window, half};
 
 use super::{MaxPool2d, MaxPool2dBackward};
 
@@ -28,6 +28,9 @@ macro_rules! version {
 pub(super) const FORWARD: &[Version] = &[
     version!("max_pool2d/forward_1_direct", image::all_c4, |call, shader| forward(call, shader, false)),
     version!("max_pool2d/forward_2_wide", image::all_c4, |call, shader| forward(call, shader, true)),
+    half::version!("max_pool2d/forward_3_half", PoolParams::FIELDS, image::all_c4, |call| {
+        by_channels(call, |call| forward(call, "max_pool2d/forward_3_half", true))
+    }),
 ];
 
 pub(super) const BACKWARD: &[Version] = &[

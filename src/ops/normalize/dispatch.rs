@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
 use crate::ops::image::{self, Pass};
-use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version};
+use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, half};
 
 gpu_params! {
     /// The uniform block of every shader of the room.
@@ -28,8 +28,15 @@ macro_rules! version {
     };
 }
 
-pub(super) const FORWARD: &[Version] =
-    &[version!("normalize/forward_1_direct", false), version!("normalize/forward_2_wide", true)];
+pub(super) const FORWARD: &[Version] = &[
+    version!("normalize/forward_1_direct", false),
+    version!("normalize/forward_2_wide", true),
+    half::version!("normalize/forward_3_half", Params::FIELDS, layouts, |call| lower(
+        call,
+        "normalize/forward_3_half",
+        true
+    )),
+];
 pub(super) const BACKWARD: &[Version] =
     &[version!("normalize/backward_1_direct", false), version!("normalize/backward_2_wide", true)];
 

@@ -5,7 +5,7 @@ use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
 use crate::ops::cut::by_channels;
 use crate::ops::flat::{WG, tile, tiled};
-use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
+use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold, half};
 
 use super::Scale;
 
@@ -33,14 +33,30 @@ macro_rules! version {
     };
 }
 
-pub(super) const UNARY: &[Version] =
-    &[version!("pointwise/unary_1_direct", false), version!("pointwise/unary_2_wide", true)];
-pub(super) const BINARY: &[Version] =
-    &[version!("pointwise/binary_1_direct", false), version!("pointwise/binary_2_wide", true)];
+pub(super) const UNARY: &[Version] = &[
+    version!("pointwise/unary_1_direct", false),
+    version!("pointwise/unary_2_wide", true),
+    half::version!("pointwise/unary_3_half", Params::FIELDS, image_layouts, |call| {
+        by_channels(call, |call| lower(call, "pointwise/unary_3_half", true))
+    }),
+];
+pub(super) const BINARY: &[Version] = &[
+    version!("pointwise/binary_1_direct", false),
+    version!("pointwise/binary_2_wide", true),
+    half::version!("pointwise/binary_3_half", Params::FIELDS, image_layouts, |call| {
+        by_channels(call, |call| lower(call, "pointwise/binary_3_half", true))
+    }),
+];
 
-/// All operands take the layout that the first input has.
+/// All operands take the layout that the first input has, in 32 bits.
 fn layouts(_: &dyn Op, inputs: &[&[usize]], _: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
-    Some(Layouts::new(vec![offered[0]; inputs.len()], [offered[0]]))
+    let layout = offered[0].single();
+    Some(Layouts::new(vec![layout; inputs.len()], [layout]))
+}
+
+/// [`layouts`], where that is one of images.
+fn image_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    layouts(op, inputs, outputs, offered).filter(|layouts| layouts.outputs[0].is_image())
 }
 
 /// The number by which the shaders know a member.
@@ -57,7 +73,7 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
     let mut slots: Vec<Slot> = (0..call.inputs.len()).map(Slot::Input).collect();
     slots.push(Slot::Output(0));
     let output = &call.outputs[0];
-    let packed = output.layout == Layout::C4;
+    let packed = output.layout.is_image();
     let (c, plane) = match output.shape.as_slice() {
         &[_, c, h, w] if packed => (c, h * w),
         _ => (1, 1),
@@ -96,7 +112,7 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
     if dense && whole && (!packed || c.is_multiple_of(4)) {
         let all = 0..output.shape.first().copied().unwrap_or(1);
         let windows: Vec<_> = slots.iter().map(|&slot| call.window(slot, &all)).collect();
-        push(&windows, 1, output.floats());
+        push(&windows, 1, output.layout.elements(&output.shape).next_multiple_of(4));
         return Ok(lowered);
     }
     if output.layout == Layout::Plain {
@@ -116,7 +132,7 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
     }
     for batch in call.batches(&slots)? {
         let windows: Vec<_> = slots.iter().map(|&slot| call.window(slot, &batch)).collect();
-        push(&windows, batch.len(), output.sample());
+        push(&windows, batch.len(), output.elements());
     }
     Ok(lowered)
 }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::ops::cut::by_channels;
 use crate::ops::image::{self, Pass};
-use crate::ops::{Call, Lowered, Requires, ShaderInfo, Slot, Version, Window};
+use crate::ops::{Call, Lowered, Requires, ShaderInfo, Slot, Version, Window, half};
 
 gpu_params! {
     /// The uniform block of every shader of the room; x is the side of the image.
@@ -32,6 +32,9 @@ macro_rules! version {
 pub(super) const FORWARD: &[Version] = &[
     version!("resize_bilinear/forward_1_direct", forward, false),
     version!("resize_bilinear/forward_2_wide", forward, true),
+    half::version!("resize_bilinear/forward_3_half", Params::FIELDS, image::all_c4, |call| {
+        by_channels(call, |call| forward(call, "resize_bilinear/forward_3_half", true))
+    }),
 ];
 
 pub(super) const BACKWARD: &[Version] = &[

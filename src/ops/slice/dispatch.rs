@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
 use crate::ops::image::{self, Pass};
-use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version};
+use crate::ops::{Call, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, half};
 
 use super::{Slice, SliceBackward};
 
@@ -31,8 +31,11 @@ macro_rules! version {
     };
 }
 
-pub(super) const FORWARD: &[Version] =
-    &[version!("slice/forward_1_direct", image::all_c4, false), version!("slice/forward_2_wide", aligned, true)];
+pub(super) const FORWARD: &[Version] = &[
+    version!("slice/forward_1_direct", image::all_c4, false),
+    version!("slice/forward_2_wide", aligned, true),
+    half::version!("slice/forward_3_half", Params::FIELDS, aligned, |call| lower(call, "slice/forward_3_half", true)),
+];
 pub(super) const BACKWARD: &[Version] =
     &[version!("slice/backward_1_direct", image::all_c4, false), version!("slice/backward_2_wide", aligned, true)];
 

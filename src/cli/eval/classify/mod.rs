@@ -12,10 +12,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::{LeftOut, Side, side};
-use crate::cli::Context;
 use crate::cli::classes::{ViewArgs, complete_masks};
 use crate::cli::model::{self, Way, ways};
 use crate::cli::sides::SidesArgs;
+use crate::cli::{Context, StorageArgs};
 use crate::data::save::write_atomic;
 use crate::data::{Classes, Dataset, Labelled, Split, View};
 use crate::error::{Error, Result};
@@ -94,6 +94,8 @@ pub(in crate::cli) struct ClassifyArgs {
     /// Only the first N photographs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
+    #[command(flatten)]
+    pub(in crate::cli) storage: StorageArgs,
 }
 
 /// The flat object of `--json`.

@@ -1,0 +1,2 @@
+// normalize / forward / 3 half: version 2 on images in 16 bits.
+{% include "normalize/forward_2_wide" %}
