@@ -90,7 +90,8 @@ fn uses() -> BTreeMap<Use, Found> {
 }
 
 fn validate(module: &Module, found: &Found) -> ModuleInfo {
-    let mut capabilities = Capabilities::empty();
+    // WebGPU's core has pack2x16float, which naga counts as a capability.
+    let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     capabilities.set(Capabilities::SUBGROUP, found.subgroup);
     capabilities.set(Capabilities::SHADER_INT64, found.int64);
     Validator::new(ValidationFlags::all(), capabilities)
