@@ -192,6 +192,7 @@ fn training_is_refused() {
         loss,
         optimizer,
         clip: 1.0,
+        average: true,
         seed: 7,
     };
     let step = step.build().unwrap();
