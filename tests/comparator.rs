@@ -174,7 +174,7 @@ fn an_element_that_is_never_written_is_caught() {
 #[test]
 fn a_dirty_pad_lane_is_caught() {
     let Some(message) = caught("select(value, 0.0, pad)", "value", &sigmoid()) else { return };
-    assert!(message.contains("pad lane at float") && message.contains("is 0.5, expected 0"), "{message}");
+    assert!(message.contains("pad lane at element") && message.contains("is 0.5, expected 0"), "{message}");
 }
 
 #[test]
