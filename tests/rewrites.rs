@@ -295,3 +295,23 @@ fn what_a_call_makes_of_its_weight_follows_it() {
         assert!(run(&real, &params) == after, "{version}: and back");
     }
 }
+
+/// What is made of parameters alone is a view of them in part; what reads an input still runs every time.
+#[test]
+fn a_view_among_what_runs_once_leaves_the_rest_to_every_run() {
+    let Some(gpu) = gpu() else { return };
+    let mut graph = Graph::new();
+    let x = graph.input("x", [1, 8, 5, 6]).unwrap();
+    let [a, b] = ["a", "b"].map(|name| graph.param(name, [1, 4, 5, 6], ParamKind::Plain).unwrap());
+    let joined = graph.concat(&[a, b]).unwrap();
+    let positive = graph.relu(joined).unwrap();
+    let y = graph.add(x, positive).unwrap();
+    let params = fill(&gpu, &graph, 5);
+    let plans =
+        [PlanOptions::default(), PlanOptions::naive()].map(|options| Plan::new(&gpu, &graph, &[y], &options).unwrap());
+    for seed in 0..3 {
+        let x = Input::normal([1, 8, 5, 6]).tensor(seed);
+        let [got, expected] = [0, 1].map(|at: usize| plans[at].run(&params, &[("x", &x)]).unwrap());
+        assert_eq!(bits(&got), bits(&expected), "{seed}");
+    }
+}

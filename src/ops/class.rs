@@ -3,11 +3,13 @@
 use crate::graph::Op;
 
 use super::Prospect;
+use super::layout::Convert;
 
 /// The class of a call in a few words, `3x3 s1x1 c64>128 p4096` for one: the window (kernel, stride, and dilation where
 /// there is one), channels of the inputs and of the output, each up to the next power of two, and the pixels of the
 /// largest image, down to the last power of four. Two-dimensional values give the width of their rows as channels; where
-/// there are only flat values, `e65536` is their largest number of elements, down to the last power of four.
+/// there are only flat values, `e65536` is their largest number of elements, down to the last power of four. A conversion
+/// begins with its layouts.
 ///
 /// An op with a weight ends in `fixed` where the plan leaves parameters as they are: what versions make of the weight
 /// alone costs nothing then.
@@ -22,6 +24,7 @@ pub fn class(prospect: &Prospect<'_>) -> String {
         [_, _, h, w] => Some(h * w),
         _ => None,
     });
+    words.extend(layouts(op));
     let channels = channels(inputs, outputs);
     if !channels.is_empty() {
         words.push(format!("c{}", channels.join(">")));
@@ -54,6 +57,12 @@ fn window(op: &dyn Op, inputs: &[&[usize]]) -> Vec<String> {
     let word = |before: &str, [y, x]: [usize; 2]| format!("{before}{y}x{x}");
     let words = [kernel.map(|kernel| word("", kernel)), Some(word("s", stride)), dilation.map(|pair| word("d", pair))];
     words.into_iter().flatten().collect()
+}
+
+/// `Plain>C4`, where an op takes a value from one layout to another.
+fn layouts(op: &dyn Op) -> Option<String> {
+    let convert = op.downcast::<Convert>()?;
+    Some(format!("{:?}>{:?}", convert.from, convert.to))
 }
 
 /// The two whole numbers of `name: [a, b]` in an op's Debug form.

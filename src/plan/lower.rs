@@ -303,6 +303,16 @@ fn kernel_of(op: &dyn Op) -> Result<&'static Kernel> {
     ops::kernel(op.kernel()).ok_or_else(unknown)
 }
 
+/// Whether values may be stored in 16 bits: asked for, and what takes them there and back is not forbidden.
+fn halves(options: &PlanOptions) -> bool {
+    let possible = |kernel: &Kernel| {
+        let only = options.only.get(kernel.name);
+        let mut halves = kernel.versions.iter().filter(|version| version.requires.half);
+        halves.any(|v| !options.avoid.contains(v.shader) && only.is_none_or(|only| only == v.shader))
+    };
+    options.precision == Precision::F16 && ops::kernel("layout.convert").is_some_and(possible)
+}
+
 /// The version that was measured to be the fastest, else the last that pays, of those that the adapter can run, the
 /// shapes allow and the options do not forbid.
 fn choose(
@@ -312,7 +322,8 @@ fn choose(
     options: &PlanOptions,
 ) -> Result<(&'static Version, ops::Layouts)> {
     let &Prospect { caps, op, inputs, outputs, .. } = prospect;
-    let precise = |version: &&Version| options.precision == Precision::F16 || !version.requires.half;
+    let halves = halves(options);
+    let precise = |version: &&Version| halves || !version.requires.half;
     let allowed = |version: &&Version| {
         precise(version)
             && !options.avoid.contains(version.shader)

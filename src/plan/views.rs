@@ -19,6 +19,7 @@ pub(super) fn take_views(steps: &mut Steps) {
         };
         if taken {
             steps.steps.remove(at);
+            steps.prelude -= usize::from(at < steps.prelude);
         } else {
             at += 1;
         }

@@ -72,7 +72,7 @@ fn rows_by_four(g: &Geometry) -> Geometry {
     if !pointwise || g.y[2].is_multiple_of(4) {
         return *g;
     }
-    let width = (16..pixels).step_by(4).find(|&width| pixels.is_multiple_of(width)).unwrap_or(pixels);
+    let Some(width) = (16..pixels).step_by(4).find(|&width| pixels.is_multiple_of(width)) else { return *g };
     let [x, y] = [g.x[0], g.y[0]].map(|channels| [channels, pixels / width, width]);
     Geometry { x, y, ..*g }
 }

@@ -10,7 +10,7 @@ use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Ver
 use super::Convert;
 
 gpu_params! {
-    /// The uniform block of both versions.
+    /// The uniform block of versions 1 and 3.
     pub struct Params {
         da: u32, db: u32, dy: u32, dx: u32, len: u32, in_base: u32, in_stride: u32, out_base: u32, out_stride: u32,
     }

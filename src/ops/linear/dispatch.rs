@@ -61,10 +61,13 @@ fn whole_quads(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: 
 
 /// Workgroups that one axis may have, with four rows to each.
 const ROWS: usize = 4 * 65_535;
+/// The same, with a tile of columns to each.
+const COLUMNS: usize = TILES * 65_535;
 
-/// As [`whole_quads`], for no more rows than one axis of workgroups has tiles.
+/// As [`whole_quads`], for no more rows and columns than one axis of workgroups has tiles.
 fn tiles(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
-    (inputs[0][0] <= ROWS).then(|| whole_quads(op, inputs, outputs, offered)).flatten()
+    let narrow = inputs.iter().chain(outputs).all(|shape| shape.iter().all(|&len| len <= COLUMNS));
+    (inputs[0][0] <= ROWS && narrow).then(|| whole_quads(op, inputs, outputs, offered)).flatten()
 }
 
 /// As [`tiles`], where the rows of y's gradient are whole quads too.
