@@ -1,9 +1,11 @@
 //! What an adapter cannot bind at once is cut, and no bit of the result depends on where.
 
+#[path = "support/shared.rs"]
+mod shared;
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use nevus::gpu::Caps;
 use nevus::graph::{Graph, Layout, Op, ParamKind, Slab, Value};
@@ -15,17 +17,10 @@ use nevus::ops::max_pool2d::MaxPool2d;
 use nevus::ops::{Call, Epilogue, OPS, Operand, Slot, harness, pointwise};
 use nevus::{Error, Gpu, GpuOptions, Params, Plan, PlanOptions, Tensor};
 
-fn gpu() -> Option<Gpu> {
-    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
-    GPU.get_or_init(|| support::gpu(&support::options())).clone()
-}
+use shared::{bits, gpu};
 
 fn low(limit: u64) -> Gpu {
     support::gpu(&GpuOptions { max_binding: Some(limit), ..support::options() }).unwrap()
-}
-
-fn bits(tensors: &[Tensor]) -> Vec<Vec<u32>> {
-    tensors.iter().map(|tensor| tensor.data().iter().map(|value| value.to_bits()).collect()).collect()
 }
 
 /// Kernels that reduce over the batch or write images: each of their versions is cut by some case.

@@ -1,8 +1,8 @@
 //! Training steps whose elementwise ops went into the kernels before them, against the same steps node by node.
 
+#[path = "support/shared.rs"]
+mod shared;
 mod support;
-
-use std::sync::OnceLock;
 
 use nevus::graph::{Graph, ParamKind, Value};
 use nevus::ops::batch_norm2d::BatchNorm2d;
@@ -11,16 +11,9 @@ use nevus::ops::conv_transpose2d::ConvTranspose2d;
 use nevus::ops::conv2d::Conv2d;
 use nevus::ops::max_pool2d::MaxPool2d;
 use nevus::plan::PlannedCall;
-use nevus::{Gpu, GpuOptions, Params, Plan, PlanOptions, Tensor};
+use nevus::{Gpu, GpuOptions, Params, Plan, PlanOptions};
 
-fn gpu() -> Option<Gpu> {
-    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
-    GPU.get_or_init(|| support::gpu(&support::options())).clone()
-}
-
-fn bits(tensors: &[Tensor]) -> Vec<Vec<u32>> {
-    tensors.iter().map(|tensor| tensor.data().iter().map(|value| value.to_bits()).collect()).collect()
-}
+use shared::{bits, gpu};
 
 /// A convolution that keeps the size.
 fn convolve(graph: &mut Graph, name: &str, x: Value, channels: usize, kernel: usize) -> Value {

@@ -1,8 +1,8 @@
 //! What a plan makes of a graph, against the same graph run node by node.
 
+#[path = "support/shared.rs"]
+mod shared;
 mod support;
-
-use std::sync::OnceLock;
 
 use nevus::graph::{Graph, ParamKind, Slab, Value};
 use nevus::ops::batch_norm2d::BatchNorm2d;
@@ -11,10 +11,7 @@ use nevus::ops::conv_transpose2d::ConvTranspose2d;
 use nevus::ops::conv2d::Conv2d;
 use nevus::{Gpu, GpuOptions, Params, Plan, PlanOptions, Tensor};
 
-fn gpu() -> Option<Gpu> {
-    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
-    GPU.get_or_init(|| support::gpu(&support::options())).clone()
-}
+use shared::{bits, gpu};
 
 /// A convolution that keeps the size, with its parameters.
 fn convolve(graph: &mut Graph, name: &str, x: Value, channels: usize, bias: bool) -> Value {
@@ -35,10 +32,6 @@ fn fill(gpu: &Gpu, graph: &Graph, seed: u64) -> Params {
         params.set(&info.name, &tensor).unwrap();
     }
     params
-}
-
-fn bits(tensors: &[Tensor]) -> Vec<Vec<u32>> {
-    tensors.iter().map(|tensor| tensor.data().iter().map(|value| value.to_bits()).collect()).collect()
 }
 
 /// Whether two runs differ by rounding alone.
