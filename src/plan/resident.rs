@@ -203,9 +203,8 @@ impl Resident {
     }
 
     fn clear(&self, gpu: &Gpu, steps: Range<usize>) -> Result<()> {
-        let zeros = vec![0; steps.len() * NOTE_BYTES as usize];
-        let clear = |notes| gpu.write(notes, steps.start as u64 * NOTE_BYTES, &zeros);
-        self.notes.as_ref().map_or(Ok(()), clear)
+        let Some(notes) = &self.notes else { return Ok(()) };
+        gpu.write(notes, steps.start as u64 * NOTE_BYTES, &vec![0; steps.len() * NOTE_BYTES as usize])
     }
 
     /// The dispatches of a run, after what is derived from the parameters was brought up to date.
