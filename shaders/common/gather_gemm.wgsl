@@ -18,29 +18,7 @@
 // One loop over taps and channels: at every turn of every loop a software driver copies what the loop carries, here the
 // whole tile.
 
-{% include "common/wide" %}
-{% include "common/epilogue4" %}
-
-struct Params {
-    pixels: u32, ci4: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,
-    scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
-    x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
-    co_first: u32, every_y: u32, every_x: u32, ci: u32, m_base: u32, m_stride: u32,
-}
-
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read_write> x: array<Wide>;
-@group(0) @binding(2) var<storage, read_write> weight: array<Wide>;
-{% if bias %}
-@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-{% endif %}
-{% if residual %}
-@group(0) @binding({{ 3 + bias }}) var<storage, read_write> residual: array<Wide>;
-{% endif %}
-{% if mask %}
-@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> mask: array<Wide>;
-{% endif %}
-@group(0) @binding({{ 3 + bias + residual + mask }}) var<storage, read_write> out: array<Wide>;
+{% include "common/gather_operands" %}
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -116,45 +94,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endif %}
 {% endfor %}
 {% set quads = tile // 4 %}
-{% if swapped %}
-    let co4 = (p.co + 3u) / 4u;
-    let tap_len = co4 * p.ci;
-{% if broadcast %}
-    // Load j of a lane: four output channels, of one of the four input channels of a turn.
-{% for j in range(quads * 4 // lanes) %}
-    let w_row{{ j }} = min(co0 / 4u + ({{ j * lanes }}u + lane) % {{ quads }}u, co4 - 1u) * p.ci;
-    let w_ci{{ j }} = ({{ j * lanes }}u + lane) / {{ quads }}u;
-{% endfor %}
-{% else %}
-{% for q in range(quads) %}
-    let w_row{{ q }} = min(co0 / 4u + {{ q }}u, co4 - 1u) * p.ci;
-{% endfor %}
-{% endif %}
-{% else %}
-    let tap_len = p.ci4 * p.co;
-{% if broadcast %}
-{% for j in range(tile // lanes) %}
-    let w_at{{ j }} = min(co0 + {{ j * lanes }}u + lane, p.co - 1u);
-{% endfor %}
-{% endif %}
-{% endif %}
-{% if bias and broadcast %}
-{% for j in range(tile // lanes) %}
-    let bias{{ j }} = bias[min(co0 + {{ j * lanes }}u + lane, p.co - 1u)];
-{% endfor %}
-{% endif %}
-{% for o in range(tile) %}
-{% if bias and broadcast %}
-    let start{{ o }} = subgroupBroadcast(bias{{ o // lanes }}, {{ o % lanes }}u);
-{% elif bias %}
-    let start{{ o }} = bias[min(co0 + {{ o }}u, p.co - 1u)];
-{% else %}
-    let start{{ o }} = 0.0;
-{% endif %}
-{% for g in range(pixels) %}
-    var c{{ o }}_{{ g }} = start{{ o }};
-{% endfor %}
-{% endfor %}
+{% include "common/gather_start" %}
     let x_plane = p.h * p.w;
 {% if subpixel or batched %}
     var w_tap = tap * tap_len;
@@ -253,27 +193,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endif %}
     }
 {% endif %}
-{% for g in range(pixels) %}
-    if tile * {{ lanes * pixels }}u + {{ g * lanes }}u + lane <= last {
-{% if subpixel %}
-        let place = (oy{{ g }} * p.kh + ky) * p.ow + ox{{ g }} * p.kw + kx;
-{% elif fractional %}
-        let place = (oy{{ g }} * u32(p.div_y) + phase_y) * p.ow + ox{{ g }} * u32(p.div_x) + phase_x;
-{% else %}
-        let place = in_plane{{ g }};
-{% endif %}
-        let to = p.out_base + {{ "tap" if batched else "n" ~ g }} * p.out_stride + place;
-        let added = p.r_base + n{{ g }} * p.r_stride + place;
-        let masked = p.m_base + n{{ g }} * p.m_stride + place;
-{% for j in range(tile // 4) %}
-        if co0 + {{ j * 4 }}u < p.co {
-            let group = (co0 / 4u + {{ j }}u) * out_plane;
-            let v = vec4<f32>(c{{ j * 4 }}_{{ g }}, c{{ j * 4 + 1 }}_{{ g }}, c{{ j * 4 + 2 }}_{{ g }}, c{{ j * 4 + 3 }}_{{ g }});
-            let co = vec4<u32>(co0 + {{ j * 4 }}u) + vec4<u32>(0u, 1u, 2u, 3u);
-            let finished = finish(v, added + group, masked + group);
-            out[to + group] = to_wide(select(vec4<f32>(0.0), finished, co < vec4<u32>(p.co)));
-        }
-{% endfor %}
-    }
-{% endfor %}
+{% include "common/gather_store" %}
 }

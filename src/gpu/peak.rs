@@ -19,7 +19,7 @@ gpu_params! {
 }
 
 /// Independent chains of a lane: enough to hide the latency of a multiply-add, few enough to stay in registers.
-const ACCUMULATORS: u32 = 8;
+const ACCUMULATORS: u32 = 16;
 /// Links of each chain in one turn of the shader's loop.
 const LINKS: u32 = 8;
 const LANES: u32 = 64;

@@ -37,6 +37,15 @@ const SHAPES: &[Shape] = &[
         dilation: [1, 1],
         why: "more padding above than the kernel reaches, none beside",
     },
+    Shape {
+        x: [2, 5, 11, 6],
+        co: 9,
+        kernel: [2, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+        dilation: [3, 1],
+        why: "rows of taps far apart, as wide out as in but not as high",
+    },
     shape([2, 4, 17, 19], 9, 7, 2, 3, "the stem: a large kernel with stride"),
     Shape {
         x: [2, 6, 13, 10],

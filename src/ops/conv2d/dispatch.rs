@@ -3,7 +3,9 @@
 use crate::error::Result;
 use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
-use crate::ops::convolution::{self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, WeightParams};
+use crate::ops::convolution::{
+    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, Taps, WeightParams,
+};
 use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
 
 use super::winograd;
@@ -23,9 +25,28 @@ macro_rules! half {
             exact: true,
             layouts: |op, inputs, outputs, offered| image_layouts(op, inputs, outputs, offered).map(Layouts::halved),
             lower: |call| {
-                let lowered = convolution::gather(call, $shader, &of(call, forward)?, Side::Y, $broadcast, false)?;
+                let lowered = convolution::gather(call, $shader, &of(call, forward)?, Side::Y, $broadcast, Taps::Each)?;
                 Ok(half::lowered(lowered, call))
             },
+        }
+    };
+}
+
+/// A version by rows of taps, whose lanes exchange so many pixels each.
+macro_rules! rows {
+    ($geometry:path, $side:path, $shader:literal, $pixels:literal, $pays:expr) => {
+        Version {
+            shader: $shader,
+            shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }],
+            requires: BROADCAST,
+            views: true,
+            pays: $pays,
+            exact: true,
+            layouts: |op, inputs, outputs, offered| {
+                let takes = $geometry(op, inputs, outputs).is_ok_and(|g| Taps::makes_rows(&g));
+                takes.then(|| image_layouts(op, inputs, outputs, offered)).flatten()
+            },
+            lower: |call| convolution::gather(call, $shader, &of(call, $geometry)?, $side, true, Taps::Rows($pixels)),
         }
     };
 }
@@ -49,7 +70,9 @@ pub(super) const FORWARD: &[Version] = &[
         pays: Version::ALWAYS,
         exact: true,
         layouts: image_layouts,
-        lower: |call| convolution::gather(call, "conv2d/forward_2_tiled", &of(call, forward)?, Side::Y, false, false),
+        lower: |call| {
+            convolution::gather(call, "conv2d/forward_2_tiled", &of(call, forward)?, Side::Y, false, Taps::Each)
+        },
     },
     Version {
         shader: "conv2d/forward_3_subgroup",
@@ -59,8 +82,12 @@ pub(super) const FORWARD: &[Version] = &[
         pays: Version::ALWAYS,
         exact: true,
         layouts: image_layouts,
-        lower: |call| convolution::gather(call, "conv2d/forward_3_subgroup", &of(call, forward)?, Side::Y, true, false),
+        lower: |call| {
+            convolution::gather(call, "conv2d/forward_3_subgroup", &of(call, forward)?, Side::Y, true, Taps::Each)
+        },
     },
+    rows!(forward, Side::Y, "conv2d/forward_10_rows_subgroup", 4, on_a_processor),
+    rows!(forward, Side::Y, "conv2d/forward_11_rows_subgroup", 8, by_measure),
     winograd::FORWARD[0],
     winograd::FORWARD[1],
     winograd::FORWARD[2],
@@ -89,7 +116,14 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         exact: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv2d/backward_data_2_tiled", &of(call, backward_data)?, Side::X, false, false)
+            convolution::gather(
+                call,
+                "conv2d/backward_data_2_tiled",
+                &of(call, backward_data)?,
+                Side::X,
+                false,
+                Taps::Each,
+            )
         },
     },
     Version {
@@ -107,10 +141,12 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
                 &of(call, backward_data)?,
                 Side::X,
                 true,
-                false,
+                Taps::Each,
             )
         },
     },
+    rows!(backward_data, Side::X, "conv2d/backward_data_8_rows_subgroup", 4, on_a_processor),
+    rows!(backward_data, Side::X, "conv2d/backward_data_9_rows_subgroup", 8, by_measure),
     winograd::BACKWARD_DATA[0],
     winograd::BACKWARD_DATA[1],
     winograd::BACKWARD_DATA[2],
@@ -236,9 +272,15 @@ fn row_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: 
     takes.then(|| weight_layouts(op, inputs, outputs, offered)).flatten()
 }
 
-/// Some 200 accumulators a lane: a processor keeps them in its nearest cache, a GPU may have no registers for them.
+/// What a lane loads or sums for a row of taps: a processor, whose loads are dear, keeps it in its nearest cache; a GPU may have
+/// no registers for it.
 fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
     if prospect.caps.adapter.device_type == DeviceType::Cpu { Worth::Faster } else { Worth::Slower }
+}
+
+/// Twice the code in a turn: more than the nearest cache of some processors holds, and a gain on others.
+fn by_measure(_: &Prospect<'_>) -> Worth {
+    Worth::Slower
 }
 
 /// The geometry of an op by its shapes.

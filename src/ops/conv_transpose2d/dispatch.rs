@@ -3,7 +3,9 @@
 use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
-use crate::ops::convolution::{self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, WeightParams};
+use crate::ops::convolution::{
+    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, Taps, WeightParams,
+};
 use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version, half};
 
 use super::{ConvTranspose2d, ConvTranspose2dBackwardData, ConvTranspose2dBackwardWeight};
@@ -14,7 +16,7 @@ const HALF_BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Requires
 
 /// A version of the forward that stores images and weights in 16 bits.
 macro_rules! half {
-    ($shader:literal, $requires:expr, $layouts:path, $broadcast:literal, $subpixel:literal) => {
+    ($shader:literal, $requires:expr, $layouts:path, $broadcast:literal, $taps:expr) => {
         Version {
             shader: $shader,
             shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }],
@@ -24,7 +26,7 @@ macro_rules! half {
             exact: true,
             layouts: |op, inputs, outputs, offered| $layouts(op, inputs, outputs, offered).map(Layouts::halved),
             lower: |call| {
-                let lowered = convolution::gather(call, $shader, &forward(call)?, Side::X, $broadcast, $subpixel)?;
+                let lowered = convolution::gather(call, $shader, &forward(call)?, Side::X, $broadcast, $taps)?;
                 Ok(half::lowered(lowered, call))
             },
         }
@@ -51,7 +53,7 @@ pub(super) const FORWARD: &[Version] = &[
         exact: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv_transpose2d/forward_2_tiled", &forward(call)?, Side::X, false, false)
+            convolution::gather(call, "conv_transpose2d/forward_2_tiled", &forward(call)?, Side::X, false, Taps::Each)
         },
     },
     Version {
@@ -63,7 +65,7 @@ pub(super) const FORWARD: &[Version] = &[
         exact: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv_transpose2d/forward_3_subgroup", &forward(call)?, Side::X, true, false)
+            convolution::gather(call, "conv_transpose2d/forward_3_subgroup", &forward(call)?, Side::X, true, Taps::Each)
         },
     },
     Version {
@@ -75,7 +77,14 @@ pub(super) const FORWARD: &[Version] = &[
         exact: true,
         layouts: subpixel_layouts,
         lower: |call| {
-            convolution::gather(call, "conv_transpose2d/forward_4_subpixel", &forward(call)?, Side::X, false, true)
+            convolution::gather(
+                call,
+                "conv_transpose2d/forward_4_subpixel",
+                &forward(call)?,
+                Side::X,
+                false,
+                Taps::Apart,
+            )
         },
     },
     Version {
@@ -93,14 +102,14 @@ pub(super) const FORWARD: &[Version] = &[
                 &forward(call)?,
                 Side::X,
                 true,
-                true,
+                Taps::Apart,
             )
         },
     },
-    half!("conv_transpose2d/forward_6_half", Requires::HALF, image_layouts, false, false),
-    half!("conv_transpose2d/forward_7_half_subgroup", HALF_BROADCAST, image_layouts, true, false),
-    half!("conv_transpose2d/forward_8_half_subpixel", Requires::HALF, subpixel_layouts, false, true),
-    half!("conv_transpose2d/forward_9_half_subpixel_subgroup", HALF_BROADCAST, subpixel_layouts, true, true),
+    half!("conv_transpose2d/forward_6_half", Requires::HALF, image_layouts, false, Taps::Each),
+    half!("conv_transpose2d/forward_7_half_subgroup", HALF_BROADCAST, image_layouts, true, Taps::Each),
+    half!("conv_transpose2d/forward_8_half_subpixel", Requires::HALF, subpixel_layouts, false, Taps::Apart),
+    half!("conv_transpose2d/forward_9_half_subpixel_subgroup", HALF_BROADCAST, subpixel_layouts, true, Taps::Apart),
 ];
 
 pub(super) const BACKWARD_DATA: &[Version] = &[
@@ -131,7 +140,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
                 &backward_data(call)?,
                 Side::Y,
                 false,
-                false,
+                Taps::Each,
             )
         },
     },
@@ -150,7 +159,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
                 &backward_data(call)?,
                 Side::Y,
                 true,
-                false,
+                Taps::Each,
             )
         },
     },

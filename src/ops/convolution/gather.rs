@@ -20,7 +20,27 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// The implicit GEMM that writes one side. `subpixel` needs taps that do not overlap.
+/// What a turn of the loop takes, for four input channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taps {
+    /// `common/gather_gemm`: one tap of all.
+    Each,
+    /// `common/row_gather_gemm`: the taps of a row, for so many pixels a lane, where [`Taps::makes_rows`].
+    Rows(usize),
+    /// `common/gather_gemm`: the one tap of a workgroup; taps must not overlap.
+    Apart,
+}
+
+impl Taps {
+    /// Whether pixel i of what is written meets the pixels around i of what is read, so that lanes can exchange them.
+    #[must_use]
+    pub fn makes_rows(g: &Geometry) -> bool {
+        let plain = g.stride == [1, 1] && g.dilation[1] == 1 && !g.weight_outer_y;
+        plain && g.kernel[1] == 3 && g.padding[1] == 1
+    }
+}
+
+/// The implicit GEMM that writes one side.
 ///
 /// # Errors
 /// [`Error::Plan`] where a weight or one image passes the adapter's limit.
@@ -30,7 +50,7 @@ pub fn gather(
     g: &Geometry,
     writes: Side,
     broadcast: bool,
-    subpixel: bool,
+    by: Taps,
 ) -> Result<Lowered> {
     let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
     let mut lowered = Lowered::default();
@@ -39,7 +59,11 @@ pub fn gather(
     let taps = g.kernel[0] * g.kernel[1];
     let weight = call.whole(Slot::Input(1))?;
     let bias = bias_slot(call)?;
-    let tile = Tile::new(to[0], broadcast);
+    let subpixel = by == Taps::Apart;
+    let (rows, tile) = match by {
+        Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::new(to[0].min(16), broadcast) }),
+        _ => (false, Tile::new(to[0], broadcast)),
+    };
     let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.extra_slots()).collect();
     let step = |axis: usize| g.dilation[axis] as i32;
     let pad = |axis: usize| g.padding[axis] as i32;
@@ -101,12 +125,18 @@ pub fn gather(
                 bindings.extend(bias);
                 bindings.extend(extras.bindings());
                 bindings.push(target.binding);
-                let [gx, gy] = fold((batch.len() * plane).div_ceil(tile.lanes * tile.pixels) * phases);
+                let each = tile.lanes * tile.pixels;
+                let tiles = match rows {
+                    true => batch.len() * plane.div_ceil(each),
+                    false => (batch.len() * plane).div_ceil(each) * phases,
+                };
+                let [gx, gy] = fold(tiles);
                 let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * taps_apart) as u32])
                     .work(flops(g, batch.len()) * channels.len() as u64 / to[0] as u64);
                 let launch = tile.vars(vars(launch, call, bias.is_some()), call);
                 let launch = launch.var("fractional", fractional).var("subpixel", subpixel).var("batched", false);
-                launches.push(launch.var("swapped", swapped).var("pixels", tile.pixels as i64));
+                let launch = launch.var("swapped", swapped).var("pixels", tile.pixels as i64);
+                launches.push(if rows { launch.var("kw", g.kernel[1] as i64) } else { launch });
             }
             Ok(launches)
         })?;

@@ -12,7 +12,7 @@ mod gather;
 mod weight;
 mod winograd;
 
-pub use gather::{GatherParams, gather};
+pub use gather::{GatherParams, Taps, gather};
 pub use weight::{Columns, SUM, WeightParams, weight_gradient};
 pub use winograd::{GRADIENT, INPUT, OUTPUT, WEIGHT, WEIGHT_GRADIENT, Winograd};
 
