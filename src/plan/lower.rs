@@ -10,7 +10,7 @@ use crate::ops::layout::Convert;
 use crate::ops::{self, Epilogue, Kernel, Operand, Prospect, Version, Worth};
 use crate::tensor::Tensor;
 
-use super::rewrite::{Call, Program};
+use super::rewrite::{AGAIN, Call, Program};
 use super::views::take_views;
 use super::{PlanOptions, Precision};
 
@@ -165,7 +165,10 @@ impl Lowering<'_> {
         layouts.inputs.resize(call.inputs.len(), layouts.outputs[0]);
         let mut input_items = Vec::with_capacity(call.inputs.len());
         for (&input, &layout) in call.inputs.iter().zip(&layouts.inputs) {
-            input_items.push(self.item(input, layout)?);
+            input_items.push(match call.name.ends_with(AGAIN) {
+                true => self.item_anew(input, layout)?,
+                false => self.item(input, layout)?,
+            });
         }
         let mut output_items = Vec::with_capacity(call.outputs.len());
         for (at, (&output, &layout)) in call.outputs.iter().zip(&layouts.outputs).enumerate() {
@@ -257,6 +260,17 @@ impl Lowering<'_> {
         let item = self.convert(first, layout, Home::Pool)?;
         self.known.entry(value).or_default().push(item);
         Ok(item)
+    }
+
+    /// [`Lowering::item`] for a call that runs again: what is there all along is converted once more, for the item that it was
+    /// converted to would have to be kept from the first time on.
+    fn item_anew(&mut self, value: Value, layout: Layout) -> Result<usize> {
+        let first = self.first_item(value)?;
+        let Item { layout: own, home, .. } = &self.steps.items[first];
+        match matches!(home, Home::Input(_)) && *own != layout {
+            true => self.convert(first, layout, Home::Pool),
+            false => self.item(value, layout),
+        }
     }
 
     fn convert(&mut self, from: usize, to: Layout, home: Home) -> Result<usize> {

@@ -96,11 +96,11 @@ pub(super) struct Places {
     pub pools: Vec<u64>,
 }
 
+/// The steps between which bytes are in use.
 struct Life {
     first: usize,
     last: usize,
     bytes: u64,
-    place: Option<Place>,
 }
 
 /// Gives everything in pools a place. With `share`, values whose lifetimes do not meet share memory.
@@ -111,7 +111,7 @@ pub(super) fn place(steps: &Steps, lowered: &[Lowered], kept: &[Kept], share: bo
         let (root, _) = steps.root(item);
         if matches!(steps.items[root].home, Home::Pool) {
             let bytes = (steps.operand(root).floats() as u64 * 4).max(16).next_multiple_of(align);
-            let life = lives[root].get_or_insert(Life { first: at, last: at, bytes, place: None });
+            let life = lives[root].get_or_insert(Life { first: at, last: at, bytes });
             life.first = life.first.min(at);
             life.last = life.last.max(at);
         }
@@ -128,27 +128,72 @@ pub(super) fn place(steps: &Steps, lowered: &[Lowered], kept: &[Kept], share: bo
     for (at, lowered) in lowered.iter().enumerate() {
         for (index, &floats) in lowered.workspaces.iter().enumerate().skip(kept[at].workspaces) {
             let bytes = (floats as u64 * 4).max(16).next_multiple_of(align);
-            all.push((None, index, Life { first: at, last: at, bytes, place: None }));
+            all.push((None, index, Life { first: at, last: at, bytes }));
         }
     }
-    // The largest first; the order must not depend on anything but the plan.
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_by_key(|&at| (std::cmp::Reverse(all[at].2.bytes), all[at].2.first, at));
+    let lives: Vec<&Life> = all.iter().map(|(_, _, life)| life).collect();
+    let mut best: Option<Packing> = None;
+    for order in ORDERS {
+        // The order must not depend on anything but the plan.
+        let mut sorted: Vec<usize> = (0..lives.len()).collect();
+        sorted.sort_by_key(|&at| (order(lives[at]), at));
+        let packing = pack(&lives, &sorted, share, caps)?;
+        if best.as_ref().is_none_or(|best| packing.bytes() < best.bytes()) {
+            best = Some(packing);
+        }
+    }
+    let Packing { places: packed, pools } = best.unwrap_or_default();
+    let mut places =
+        Places { items: vec![None; steps.items.len()], workspaces: vec![Vec::new(); lowered.len()], pools };
+    for ((item, _, life), place) in all.into_iter().zip(packed) {
+        match item {
+            Some(item) => places.items[item] = Some(place),
+            None => places.workspaces[life.first].push(place),
+        }
+    }
+    Ok(places)
+}
+
+/// What to place first. None is the best for every plan, so all are tried.
+const ORDERS: [fn(&Life) -> [u64; 2]; 4] = [
+    |life| [u64::MAX - life.bytes, life.first as u64],
+    |life| [u64::MAX - life.bytes, u64::MAX - life.last as u64],
+    |life| [u64::MAX - (life.last - life.first) as u64, u64::MAX - life.bytes],
+    |life| [life.first as u64, u64::MAX - life.last as u64],
+];
+
+/// A place for every life, and the bytes of each pool.
+#[derive(Debug, Default)]
+struct Packing {
+    places: Vec<Place>,
+    pools: Vec<u64>,
+}
+
+impl Packing {
+    fn bytes(&self) -> u64 {
+        self.pools.iter().sum()
+    }
+}
+
+/// Gives lives, in this order, the lowest place in the first pool that has one; with `share`, lives that do not meet share
+/// memory.
+fn pack(lives: &[&Life], order: &[usize], share: bool, caps: &Caps) -> Result<Packing> {
+    let mut found: Vec<Option<Place>> = vec![None; lives.len()];
     let mut pools: Vec<u64> = Vec::new();
-    for at in order {
-        let (first, last, bytes) = (all[at].2.first, all[at].2.last, all[at].2.bytes);
+    for &at in order {
+        let &Life { first, last, bytes } = lives[at];
         if bytes > caps.max_buffer {
             return Err(Error::Plan {
                 message: format!("one value needs {bytes} bytes, the adapter's largest buffer is {}", caps.max_buffer),
                 hint: "a smaller --size or --batch".into(),
             });
         }
-        let mut found = None;
         for pool in 0..=pools.len() {
-            let mut taken: Vec<(u64, u64)> = all
+            let mut taken: Vec<(u64, u64)> = lives
                 .iter()
-                .filter_map(|(_, _, life)| {
-                    let place = life.place.filter(|place| place.pool == pool)?;
+                .zip(&found)
+                .filter_map(|(life, place)| {
+                    let place = place.filter(|place| place.pool == pool)?;
                     let meets = !share || (life.first <= last && first <= life.last);
                     meets.then_some((place.offset, place.offset + place.bytes))
                 })
@@ -162,28 +207,17 @@ pub(super) fn place(steps: &Steps, lowered: &[Lowered], kept: &[Kept], share: bo
                 offset = offset.max(end);
             }
             if offset + bytes <= caps.max_buffer {
-                found = Some(Place { pool, offset, bytes });
+                if pool == pools.len() {
+                    pools.push(0);
+                }
+                pools[pool] = pools[pool].max(offset + bytes);
+                found[at] = Some(Place { pool, offset, bytes });
                 break;
             }
         }
-        if let Some(place) = found {
-            if place.pool == pools.len() {
-                pools.push(0);
-            }
-            pools[place.pool] = pools[place.pool].max(place.offset + place.bytes);
-            all[at].2.place = Some(place);
-        }
     }
-    let mut places =
-        Places { items: vec![None; steps.items.len()], workspaces: vec![Vec::new(); lowered.len()], pools };
-    for (item, _, life) in all {
-        match (item, life.place) {
-            (Some(item), place) => places.items[item] = place,
-            (None, Some(place)) => places.workspaces[life.first].push(place),
-            (None, None) => {}
-        }
-    }
-    Ok(places)
+    // An empty pool holds whatever a buffer can.
+    Ok(Packing { places: found.into_iter().flatten().collect(), pools })
 }
 
 /// What the placed plan takes.

@@ -152,13 +152,17 @@ impl Plan {
                 hint: "a smaller model".into(),
             });
         }
-        let mut memory = memory::report(&draft, &table);
+        let spares = options.rewrite && options.share && !draft.steps.fixed;
+        let spared = if spares { recompute::spare(&program, &draft, options, caps)? } else { None };
+        let mut memory = memory::report(spared.as_ref().unwrap_or(&draft), &table);
         if options.recompute {
             let rest = memory.total() - memory.pools;
             let goal = options.budget.map_or(u64::MAX, |budget| budget.saturating_sub(rest)).min(memory.pools / 2);
             let recomputed;
-            (draft, recomputed) = recompute::lighten(&program, draft, goal, options, caps)?;
+            (draft, recomputed) = recompute::lighten(&program, draft, spared, goal, options, caps)?;
             memory = Memory { recomputed: Some(recomputed), ..memory::report(&draft, &table) };
+        } else {
+            draft = spared.unwrap_or(draft);
         }
         let training = !draft.steps.fixed;
         if let Some(budget) = options.budget

@@ -37,21 +37,40 @@ pub struct Recomputed {
     pub pools_kept: u64,
 }
 
-/// The cheapest draft found whose pools take at most `goal` bytes, else the smallest found. `kept` is the draft of
-/// `program` as it stands.
+/// Of a run's cost, at most one in so many is spent on values that cost next to nothing.
+const NOTHING: u64 = 500;
+
+/// The draft of `program` in which values that come from inputs and constants alone, by next to no work, are computed again
+/// rather than kept beyond where the most bytes are alive; `None` where that saves nothing.
+///
+/// # Errors
+/// As [`Draft::new`].
+pub(super) fn spare(program: &Program<'_>, kept: &Draft, options: &PlanOptions, caps: &Caps) -> Result<Option<Draft>> {
+    let model = Model::new(program, kept);
+    let sequence = search::spared(&model, NOTHING);
+    if sequence.len() == model.calls.len() {
+        return Ok(None);
+    }
+    let draft = Draft::new(&program.repeated(&sequence)?, options, caps)?;
+    Ok((draft.pools() < kept.pools()).then_some(draft))
+}
+
+/// The cheapest draft found whose pools take at most `goal` bytes, else the smallest found. `plain` is the draft of
+/// `program` as it stands, `spared` what [`spare`] made of it.
 ///
 /// # Errors
 /// As [`Draft::new`].
 pub(super) fn lighten(
     program: &Program<'_>,
-    kept: Draft,
+    plain: Draft,
+    spared: Option<Draft>,
     goal: u64,
     options: &PlanOptions,
     caps: &Caps,
 ) -> Result<(Draft, Recomputed)> {
-    let mut recomputed = Recomputed { flops_once: kept.flops(), pools_kept: kept.pools(), ..Recomputed::default() };
-    let model = Model::new(program, &kept);
-    let mut best = kept;
+    let model = Model::new(program, &plain);
+    let mut best = spared.unwrap_or(plain);
+    let mut recomputed = Recomputed { flops_once: best.flops(), pools_kept: best.pools(), ..Recomputed::default() };
     let mut target = goal as f64;
     let mut last = Vec::new();
     for _ in 0..TRIES {

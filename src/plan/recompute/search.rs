@@ -30,6 +30,30 @@ pub(super) fn search(model: &Model, target: f64) -> Vec<usize> {
     search.sequence
 }
 
+/// The sequence of calls in which values that no pool is read for, and that cost one in `share` of all or less together, are
+/// computed again where they were kept beyond the call that sees the most bytes alive.
+pub(super) fn spared(model: &Model, share: u64) -> Vec<usize> {
+    let mut sequence: Vec<usize> = (0..model.calls.len()).collect();
+    let mut profile = Profile::default();
+    profile.fill(model, &sequence);
+    let Some(peak) = (0..sequence.len()).max_by_key(|&at| profile.live[at]) else { return sequence };
+    let mut left = (model.cost(&sequence) / share as f64) as u64;
+    // From the last on, so that what is inserted moves no place that is still to come.
+    for at in (peak + 1..model.calls.len()).rev() {
+        for &value in &model.calls[at].inputs {
+            let call = model.producer[value];
+            let entry = &model.calls[call];
+            let before = (call..at).rev().find(|&other| other == call || model.calls[other].inputs.contains(&value));
+            let idle = before.is_some_and(|before| before < peak);
+            if idle && entry.repeatable && entry.inputs.is_empty() && entry.cost <= left {
+                left -= entry.cost;
+                sequence.insert(at, call);
+            }
+        }
+    }
+    sequence
+}
+
 struct Search<'a> {
     model: &'a Model,
     target: f64,
