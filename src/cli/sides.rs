@@ -9,7 +9,7 @@ use crate::data::dataset::{SPLIT_FILE, apply_split, read_split, write_split};
 use crate::data::describe::lesions_on_two_sides;
 use crate::data::{Dataset, Split};
 use crate::error::{Error, Result};
-use crate::train::run_dir::CONFIG;
+use crate::train::RunDir;
 
 /// The flag that names a split.
 #[derive(Debug, Clone, Args)]
@@ -35,11 +35,15 @@ impl SidesArgs {
             None => return Ok(()),
         };
         let sides = read_split(file)?;
-        data.samples.iter_mut().for_each(|sample| sample.split = None);
-        let unknown = apply_split(&mut data.samples, &sides);
-        if !data.has_split() {
+        if !data.samples.iter().any(|sample| sides.contains_key(&sample.id)) {
+            if self.split_file.is_none() {
+                context.say(format!("{} names none of these photographs and is set aside", file.display()));
+                return Ok(());
+            }
             return Err(Error::data(file, "names none of the data set's photographs"));
         }
+        data.samples.iter_mut().for_each(|sample| sample.split = None);
+        let unknown = apply_split(&mut data.samples, &sides);
         if unknown > 0 {
             context.say(format!("{}: {unknown} of its photographs are not in the data set", file.display()));
         }
@@ -51,13 +55,17 @@ impl SidesArgs {
 /// has keep photographs of one lesion apart.
 pub(super) fn prepare(data: &mut Dataset, seed: u64, run: &Path, context: &Context) -> Result<()> {
     if let Some(drawn) = data.draw_missing_sides(seed)? {
-        std::fs::create_dir_all(run).map_err(Error::io(run))?;
         let file = run.join(SPLIT_FILE);
-        // Those of a run that is there stay, whatever becomes of this call.
-        if !(file.exists() && run.join(CONFIG).exists()) {
-            write_split(&file, &data.samples)?;
-        }
-        context.say(format!("{}: {drawn}; they are in {}", data.root.display(), file.display()));
+        // The sides of a run that is there stay, whatever becomes of this call.
+        let place = match RunDir::holds(run) {
+            Some(_) => String::new(),
+            None => {
+                std::fs::create_dir_all(run).map_err(Error::io(run))?;
+                write_split(&file, &data.samples)?;
+                format!("; they are in {}", file.display())
+            }
+        };
+        context.say(format!("{}: {drawn}{place}", data.root.display()));
     }
     let lesions = lesions_on_two_sides(&data.samples);
     if let Some(first) = lesions.first() {

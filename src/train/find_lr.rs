@@ -109,8 +109,12 @@ pub(super) fn search(
             if !tell(step, point) {
                 return Err(Error::Cancelled);
             }
-            let least = points.iter().map(|point| point.smoothed).fold(f64::INFINITY, f64::min);
-            if points.len() > LEAST_STEPS && smoothed > DIVERGED * least {
+            let settled = points.iter().skip(LEAST_STEPS);
+            if settled
+                .map(|point| point.smoothed)
+                .min_by(f64::total_cmp)
+                .is_some_and(|least| smoothed > DIVERGED * least)
+            {
                 return Ok(found(points));
             }
         }
@@ -124,12 +128,13 @@ fn found(points: Vec<LrPoint>) -> LrFound {
 
 /// Where the smoothed loss falls most steeply over the logarithm of the learning rate, before its least value.
 fn steepest(points: &[LrPoint]) -> Option<f32> {
-    let least = (0..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed))?;
+    // Before, the mean is that of a few batches, and one easy batch would pass for the least loss of all.
+    let least = (LEAST_STEPS..points.len()).min_by(|&a, &b| points[a].smoothed.total_cmp(&points[b].smoothed))?;
     let slope = |at: usize| {
         let (a, b) = (points[at - 1], points[at + 1]);
         (b.smoothed - a.smoothed) / f64::from(b.lr / a.lr).ln()
     };
-    let inner = LEAST_STEPS.min(points.len())..points.len().saturating_sub(1).min(least + 1);
+    let inner = LEAST_STEPS..points.len().saturating_sub(1).min(least + 1);
     let at = inner.min_by(|&a, &b| slope(a).total_cmp(&slope(b)))?;
     (slope(at) < 0.0).then_some(points[at].lr)
 }
@@ -161,6 +166,9 @@ mod tests {
         let points: Vec<LrPoint> = (0..101).map(point).collect();
         let suggested = steepest(&points).unwrap();
         assert!((suggested.log10() + 3.0).abs() < 0.1, "{suggested}");
+        let mut lucky = points.clone();
+        lucky[0].smoothed = 0.1;
+        assert_eq!(steepest(&lucky), Some(suggested), "an easy first batch");
         let rising: Vec<LrPoint> =
             points.iter().map(|point| LrPoint { smoothed: f64::from(point.lr), ..*point }).collect();
         assert_eq!(steepest(&rising), None);

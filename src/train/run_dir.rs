@@ -39,13 +39,19 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// The first file of a run that is in `path` already, if one is.
+    #[must_use]
+    pub fn holds(path: &Path) -> Option<&'static str> {
+        [CONFIG, METRICS, STATE, LAST, BEST].into_iter().find(|file| path.join(file).exists())
+    }
+
     /// Starts a run in `path`, which is made where it is not there, and writes its `config.json`.
     ///
     /// # Errors
     /// [`Error::Data`] where the folder holds a run already, [`Error::Io`].
     pub fn create<C: Serialize>(path: impl AsRef<Path>, config: &C) -> Result<Self> {
         let path = path.as_ref();
-        if let Some(file) = [CONFIG, METRICS, STATE, LAST, BEST].iter().find(|file| path.join(file).exists()) {
+        if let Some(file) = Self::holds(path) {
             let message = format!("holds a run already: {file} (hint: --resume goes on with it, --out names another)");
             return Err(Error::data(path, message));
         }

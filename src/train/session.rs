@@ -208,7 +208,7 @@ impl Engine {
         };
         let message = format!(
             "loss {loss}, gradient norm {norm}; {first}; the step was not taken (hint: a smaller --lr, or look at the \
-             images; the last checkpoint is kept)"
+             images; checkpoints that are there are kept)"
         );
         Err(Error::NotFinite { step, message })
     }

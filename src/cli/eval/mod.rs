@@ -52,6 +52,12 @@ pub(super) enum Side {
 
 /// The samples that are asked for, and what to call them.
 fn side(dataset: &Dataset, wanted: Option<Side>) -> Result<(&'static str, Vec<Sample>)> {
+    if wanted.is_none() && !dataset.has_split() {
+        tracing::warn!(
+            "no split is known: these are all the photographs, whatever of them the weights were trained on \
+             (--split-file names the sides, RUN/split.csv those of a training)"
+        );
+    }
     let wanted = wanted.unwrap_or(if dataset.has_split() { Side::Test } else { Side::All });
     let split = match wanted {
         Side::All => return Ok(("all", dataset.samples.clone())),

@@ -16,6 +16,19 @@ pub(super) const MOMENTUM: f32 = 0.9;
 /// The licence of weights where nothing says otherwise.
 pub(super) const LICENSE: &str = "as the training data's";
 
+/// A norm to clip to, of which 0 is none.
+pub(super) fn norm(text: &str) -> Result<f32, String> {
+    let norm = text.parse::<f32>().map_err(|error| error.to_string())?;
+    let sound = norm.is_finite() && norm >= 0.0;
+    sound.then_some(norm).ok_or_else(|| "expected a number from 0".into())
+}
+
+/// How many of something there must be one of.
+pub(super) fn some(text: &str) -> Result<usize, String> {
+    let count = text.parse::<usize>().map_err(|error| error.to_string())?;
+    (count > 0).then_some(count).ok_or_else(|| "expected 1 or more".into())
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum OptimizerArg {
     Sgd,

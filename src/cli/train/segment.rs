@@ -7,7 +7,9 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::progress::{Progress, highest, how, not_read};
-use super::recipe::{Chart, LICENSE, LossArg, OptimizerArg, ScheduleArg, leave, length, optimizer, schedule, started};
+use super::recipe::{
+    Chart, LICENSE, LossArg, OptimizerArg, ScheduleArg, leave, length, norm, optimizer, schedule, some, started,
+};
 use crate::cli::{Context, SizeArg, sides};
 use crate::data::{Augment, Dataset, Sample, Split};
 use crate::error::Result;
@@ -43,7 +45,7 @@ pub(in crate::cli) struct SegmentArgs {
     #[arg(long, value_name = "WEIGHTS")]
     init: Option<PathBuf>,
     /// Most epochs [default: 30]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
     /// End, with a checkpoint, after this many optimizer steps
     #[arg(long)]
@@ -92,7 +94,7 @@ pub(in crate::cli) struct SegmentArgs {
     #[arg(long)]
     momentum: Option<f32>,
     /// Norm that the gradient is clipped to; 0 for no clipping [default: 1]
-    #[arg(long)]
+    #[arg(long, value_parser = norm)]
     clip: Option<f32>,
     /// Share of the averaged weights that a step keeps [default: 0.998]
     #[arg(long)]
@@ -104,7 +106,7 @@ pub(in crate::cli) struct SegmentArgs {
     #[arg(long)]
     patience: Option<u64>,
     /// Measure an epoch on at most this many images of val
-    #[arg(long)]
+    #[arg(long, value_parser = some)]
     val_limit: Option<usize>,
     /// Keys everything that is drawn [default: 1]
     #[arg(long)]

@@ -20,7 +20,7 @@ pub struct Picture {
 
 impl Picture {
     /// Joins a photograph and its mask (none is an empty mask). A mask of another size is resized when it has the
-    /// photograph's proportions, within 2 %, and refused otherwise.
+    /// photograph's proportions, within 2 % or a pixel, and refused otherwise.
     pub fn new(photo: &RgbImage, mask: Option<&GrayImage>) -> Result<Self> {
         let size @ (width, height) = photo.dimensions();
         if width == 0 || height == 0 {
@@ -32,8 +32,10 @@ impl Picture {
             Some(mask) if mask.dimensions() == size => Some(mask.as_raw().as_slice()),
             Some(mask) => {
                 let (w, h) = mask.dimensions();
-                let skew = f64::from(w) * f64::from(height) / (f64::from(h) * f64::from(width));
-                if !(0.98..=1.02).contains(&skew) {
+                // A shorter side is rounded to whole pixels, which for a long strip is more than 2 %.
+                let [across, along] = [f64::from(w) * f64::from(height), f64::from(h) * f64::from(width)];
+                let alike = (0.98..=1.02).contains(&(across / along));
+                if !alike && (across - along).abs() >= f64::from(width.max(height)) {
                     let message = format!("the mask is {w}×{h}, expected the proportions of {width}×{height}");
                     return Err(Error::parameter("picture", message));
                 }

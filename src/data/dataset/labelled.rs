@@ -89,7 +89,10 @@ impl Dataset {
             for (sample, side) in self.samples.iter_mut().zip(sides) {
                 sample.split = Some(side);
             }
-            return Ok(Some("no split.csv: 80 % train, 10 % val and 10 % test were drawn by lesion".into()));
+            return Ok(Some(format!(
+                "no split.csv: 80 % train, 10 % val and 10 % test were drawn {}",
+                self.drawn_by()
+            )));
         }
         if self.has_side(Split::Val) {
             return Ok(None);
@@ -100,7 +103,15 @@ impl Dataset {
         for (sample, side) in of_train.zip(sides) {
             sample.split = Some(side);
         }
-        Ok(Some("the split has no val: a tenth of train was drawn for it by lesion".into()))
+        Ok(Some(format!("the split has no val: a tenth of train was drawn for it {}", self.drawn_by())))
+    }
+
+    /// What keeps together in a draw.
+    fn drawn_by(&self) -> &'static str {
+        match self.samples.iter().any(|sample| sample.lesion.is_some()) {
+            true => "by lesion",
+            false => "photograph by photograph, for which of them show the same lesion is not known",
+        }
     }
 }
 
@@ -163,10 +174,9 @@ impl Labelled {
     /// [`Error::Data`] that names it.
     pub fn refuse_empty(&self) -> Result<()> {
         let Some(class) = self.counts().iter().position(|&count| count == 0) else { return Ok(()) };
-        let folder = self.samples.first().map(|sample| sample.image.clone()).unwrap_or_default();
         let name = &self.classes.names()[class];
-        let message = format!("no photograph to train on is of the class {name} ({} photographs)", self.samples.len());
-        Err(Error::data(folder.parent().unwrap_or(&folder), message))
+        let message = format!("none of its {} photographs is of the class {name}", self.samples.len());
+        Err(Error::data("the training side", message))
     }
 }
 

@@ -111,6 +111,10 @@ impl Dataset {
             if unknown > 0 {
                 tracing::warn!(file = %file.display(), unknown, "the split names images that are not there");
             }
+            let aside = dataset.samples.iter().filter(|sample| sample.split.is_none()).count();
+            if aside > 0 {
+                tracing::warn!(file = %file.display(), aside, "the split does not name these images, which no side has");
+            }
         }
         if !dataset.without_image.is_empty() {
             tracing::warn!(root = %root.display(), count = dataset.without_image.len(), "rows without an image");

@@ -30,7 +30,7 @@ pub struct Measurements {
     /// See [`asymmetry`]: about the longer principal axis, then about the shorter one.
     pub asymmetry: [f64; 2],
     /// See [`border_irregularity`].
-    pub border_irregularity: f64,
+    pub border_irregularity: Option<f64>,
     /// The colours with their shares of the lesion, largest first; those from [`COLOR_SHARE`] up count.
     pub colors: Vec<ColorShare>,
     /// See [`diameter`], in pixels of the photograph.

@@ -55,9 +55,10 @@ pub fn asymmetry(region: &Region) -> [f64; 2] {
 /// notched or drawn out. It is the reciprocal of the isoperimetric quotient, known as compactness index where borders
 /// of lesions are measured (reviewed by Lee, McLean, Atkins: Irregularity index, Medical Image Analysis 7, 2003).
 ///
-/// Where the photograph cuts the lesion off, the cut counts as border.
-pub fn border_irregularity(region: &Region) -> Result<f64> {
-    let ring = outline(region)?;
+/// Where the photograph cuts the lesion off, the cut counts as border. `None` where the region is so thin that nothing is
+/// left of it once smoothed.
+pub fn border_irregularity(region: &Region) -> Result<Option<f64>> {
+    let Some(ring) = outline(region)? else { return Ok(None) };
     let next = ring.iter().cycle().skip(1);
     let (mut length, mut area) = (0.0, 0.0);
     for ((x0, y0), (x1, y1)) in ring.iter().zip(next) {
@@ -65,14 +66,11 @@ pub fn border_irregularity(region: &Region) -> Result<f64> {
         area += 0.5 * (x0 * y1 - x1 * y0);
     }
     let area: f64 = f64::abs(area);
-    if area <= 0.0 {
-        return Err(Error::parameter("border_irregularity", "the outline encloses nothing"));
-    }
-    Ok(length * length / (4.0 * std::f64::consts::PI * area))
+    Ok((area > 0.0).then(|| length * length / (4.0 * std::f64::consts::PI * area)))
 }
 
-/// The longest ring of the smoothed region's outline, at the scale of [`SIDE`].
-fn outline(region: &Region) -> Result<Vec<(f64, f64)>> {
+/// The longest ring of the smoothed region's outline, at the scale of [`SIDE`]; `None` where nothing is left.
+fn outline(region: &Region) -> Result<Option<Vec<(f64, f64)>>> {
     let [left, top, width, height] = region.frame;
     let scale = (SIDE / f64::from(width.max(height))).min(ENLARGED);
     let scaled = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
@@ -92,9 +90,7 @@ fn outline(region: &Region) -> Result<Vec<(f64, f64)>> {
         .map_err(|error| Error::parameter("border_irregularity", error.to_string()))?;
     let rings = lines.iter().flat_map(|line| line.geometry().iter());
     let longest = rings.max_by_key(|ring| ring.0.len());
-    longest
-        .map(|ring| ring.0.iter().map(|place| (place.x, place.y)).collect())
-        .ok_or_else(|| Error::parameter("border_irregularity", "the region has no outline left once smoothed"))
+    Ok(longest.map(|ring| ring.0.iter().map(|place| (place.x, place.y)).collect()))
 }
 
 /// The greatest distance between two points of the region, in pixels.

@@ -196,10 +196,14 @@ impl Writer<'_> {
             Some(mm) => (format!("{}\u{a0}mm", figure(mm)), words.get("diameter_cue")),
             None => (words.get("diameter_unknown").to_owned(), words.get("diameter_unknown_says")),
         };
+        let (border, border_says) = match found.border_irregularity {
+            Some(irregularity) => (figure(irregularity), words.get("border_cue")),
+            None => (words.get("border_unknown").to_owned(), words.get("border_unknown_says")),
+        };
         html! {
             (measure(words.get("area"), &percent(found.area_fraction), words.get("area_cue")))
             (measure(words.get("asymmetry"), &found.asymmetry.map(percent).join(" · "), words.get("asymmetry_cue")))
-            (measure(words.get("border"), &figure(found.border_irregularity), words.get("border_cue")))
+            (measure(words.get("border"), &border, border_says))
             (measure(words.get("colors"), &names.len().to_string(), &colors))
             (measure(words.get("diameter"), &diameter, says))
             (measure(words.get("confidence"), &percent(lesion.mean_confidence), words.get("confidence_cue")))

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::SizeArg;
 use crate::cli::classes::ViewArgs;
 use crate::cli::train::recipe::{
-    LICENSE, MOMENTUM, OptimizerArg, ScheduleArg, length, optimizer, schedule, steps_per_epoch,
+    LICENSE, MOMENTUM, OptimizerArg, ScheduleArg, length, norm, optimizer, schedule, some, steps_per_epoch,
 };
 use crate::data::{Augment, Labelled, View};
 use crate::error::{Error, Result};
@@ -94,7 +94,7 @@ pub(in crate::cli) struct ClassifyArgs {
     #[arg(long)]
     size: Option<SizeArg>,
     /// Most epochs
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     epochs: Option<u64>,
     /// End, with a checkpoint, after this many optimizer steps
     #[arg(long)]
@@ -155,7 +155,7 @@ pub(in crate::cli) struct ClassifyArgs {
     #[arg(long)]
     momentum: Option<f32>,
     /// Norm that the gradient is clipped to; 0 for no clipping
-    #[arg(long)]
+    #[arg(long, value_parser = norm)]
     clip: Option<f32>,
     /// Share of the averaged weights that a step keeps; 0 for no average
     #[arg(long)]
@@ -170,7 +170,7 @@ pub(in crate::cli) struct ClassifyArgs {
     #[arg(long)]
     patience: Option<u64>,
     /// Measure an epoch on at most this many images of val
-    #[arg(long)]
+    #[arg(long, value_parser = some)]
     val_limit: Option<usize>,
     /// Keys everything that is drawn [default: 1]
     #[arg(long)]
@@ -281,6 +281,13 @@ pub(super) fn config(
     let mut base = stored.cloned().unwrap_or_else(defaults);
     if let Some(recipe) = recipe(args) {
         recipe.apply(&mut base);
+    }
+    let focal = args.loss.map_or(matches!(base.loss, ClassLoss::Focal { .. }), |loss| loss == LossArg::Focal);
+    if focal && args.label_smoothing.is_some() {
+        return Err(wrong("--label-smoothing goes with cross-entropy, not with focal loss".into()));
+    }
+    if !focal && args.gamma.is_some() {
+        return Err(wrong("--gamma goes with --loss focal".into()));
     }
     let depth = args.depth.map(ResNetDepth::try_from).transpose().map_err(|message| wrong(format!("--{message}")))?;
     let norms = match args.freeze_norms.iter().any(|stage| stage == "all") {
