@@ -1,6 +1,6 @@
 // pointwise / binary / 2 wide: 16 bytes a load; a workgroup has TILE quads, WG at a time.
 //
-//   out[i] = f(a[i], b[i]), pad lanes 0
+//   out[i] = f(a[i], b[i]), pad lanes 0, and so what is beyond the end in the last quad
 //
 // a, b, out: any layout, the same for all; a sample starts `stride` floats after the one before, a multiple of four.
 //
@@ -46,6 +46,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let tile = (wid.y * groups.x + wid.x) * TILE;
     let end = min(tile + TILE, (p.len + 3u) / 4u);
     for (var i = tile + lane; i < end; i += WG) {
-        out[out_start + i] = to_wide(f(from_wide(a[a_start + i]), from_wide(b[b_start + i])));
+        // A plain value's last quad may hold anything beyond its end, and what is written may be a slab's gap.
+        let inside = vec4<u32>(i * 4u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.len);
+        let value = f(from_wide(a[a_start + i]), from_wide(b[b_start + i]));
+        out[out_start + i] = to_wide(select(vec4<f32>(0.0), value, inside));
     }
 }

@@ -1,6 +1,6 @@
 // pointwise / unary / 2 wide: 16 bytes a load; a workgroup has TILE quads, WG at a time.
 //
-//   out[i] = f(a[i]), pad lanes 0
+//   out[i] = f(a[i]), pad lanes 0, and so what is beyond the end in the last quad
 //
 // a, out: any layout, the same for both; a sample starts `stride` floats after the one before, a multiple of four.
 //
@@ -47,6 +47,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
             value = select(value, vec4<f32>(0.0), channel >= vec4<u32>(p.c));
         }
 {% endif %}
-        out[out_start + i] = to_wide(value);
+        // A plain value's last quad may hold anything beyond its end, and what is written may be a slab's gap.
+        let inside = vec4<u32>(i * 4u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.len);
+        out[out_start + i] = to_wide(select(vec4<f32>(0.0), value, inside));
     }
 }

@@ -79,8 +79,7 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
         _ => (1, 1),
     };
     let factor = call.op.downcast::<Scale>().map_or(0.0, |scale| scale.factor);
-    // Samples follow each other without a gap: then they are one long sample, and a plain value's last quad may run
-    // over into the 16 bytes that every buffer is rounded up to.
+    // Samples follow each other without a gap: then they are one long sample.
     let dense = slots.iter().all(|&slot| call.operand(slot).within.is_none());
     let whole = output.floats() as u64 * 4 <= call.caps.max_binding;
     let mut lowered = Lowered::default();
@@ -112,13 +111,13 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
     if dense && whole && (!packed || c.is_multiple_of(4)) {
         let all = 0..output.shape.first().copied().unwrap_or(1);
         let windows: Vec<_> = slots.iter().map(|&slot| call.window(slot, &all)).collect();
-        push(&windows, 1, output.layout.elements(&output.shape).next_multiple_of(4));
+        push(&windows, 1, output.layout.elements(&output.shape));
         return Ok(lowered);
     }
     if output.layout == Layout::Plain {
         // A sample of a plain value may start in the middle of a quad, so its flat array is cut instead.
         let most = usize::try_from(call.caps.max_binding / 256).unwrap_or(usize::MAX).max(1) * 64;
-        let total = output.floats();
+        let total = output.layout.elements(&output.shape);
         for offset in (0..total).step_by(most) {
             let len = most.min(total - offset);
             let window = |&slot: &Slot| crate::ops::Window {
