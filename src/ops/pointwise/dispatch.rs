@@ -121,7 +121,7 @@ fn lower(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
         for offset in (0..total).step_by(most) {
             let len = most.min(total - offset);
             let window = |&slot: &Slot| crate::ops::Window {
-                binding: crate::ops::Binding { slot, offset, len },
+                binding: crate::ops::Binding { slot, offset, len: len.next_multiple_of(4) },
                 base: 0,
                 stride: len as u32,
             };
