@@ -217,12 +217,6 @@ impl ClassifyConfig {
         if !(0.0..1.0).contains(&self.ema) {
             return refuse(format!("--ema is {}, expected 0 to below 1", self.ema));
         }
-        if self.clip.is_some_and(|clip| !(clip.is_finite() && clip > 0.0)) {
-            return refuse(format!(
-                "--clip is {}, expected a number above 0, or 0 for no clipping",
-                self.clip.unwrap_or(0.0)
-            ));
-        }
         if self.mixup > 0.0 && matches!(self.loss, ClassLoss::Focal { .. }) {
             return refuse("--mixup goes with cross-entropy, not with focal loss".into());
         }

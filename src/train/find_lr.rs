@@ -109,12 +109,8 @@ pub(super) fn search(
             if !tell(step, point) {
                 return Err(Error::Cancelled);
             }
-            let settled = points.iter().skip(LEAST_STEPS);
-            if settled
-                .map(|point| point.smoothed)
-                .min_by(f64::total_cmp)
-                .is_some_and(|least| smoothed > DIVERGED * least)
-            {
+            let settled = points.iter().skip(LEAST_STEPS).map(|point| point.smoothed);
+            if smoothed > DIVERGED * settled.fold(f64::INFINITY, f64::min) {
                 return Ok(found(points));
             }
         }

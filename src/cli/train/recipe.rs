@@ -23,12 +23,6 @@ pub(super) fn norm(text: &str) -> Result<f32, String> {
     sound.then_some(norm).ok_or_else(|| "expected a number from 0".into())
 }
 
-/// How many of something there must be one of.
-pub(super) fn some(text: &str) -> Result<usize, String> {
-    let count = text.parse::<usize>().map_err(|error| error.to_string())?;
-    (count > 0).then_some(count).ok_or_else(|| "expected 1 or more".into())
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum OptimizerArg {
     Sgd,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::progress::{Progress, highest, how, not_read};
 use super::recipe::{
-    Chart, LICENSE, LossArg, OptimizerArg, ScheduleArg, leave, length, norm, optimizer, schedule, some, started,
+    Chart, LICENSE, LossArg, OptimizerArg, ScheduleArg, leave, length, norm, optimizer, schedule, started,
 };
 use crate::cli::{Context, SizeArg, sides};
 use crate::data::{Augment, Dataset, Sample, Split};
@@ -106,8 +106,8 @@ pub(in crate::cli) struct SegmentArgs {
     #[arg(long)]
     patience: Option<u64>,
     /// Measure an epoch on at most this many images of val
-    #[arg(long, value_parser = some)]
-    val_limit: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    val_limit: Option<u64>,
     /// Keys everything that is drawn [default: 1]
     #[arg(long)]
     seed: Option<u64>,
@@ -167,7 +167,7 @@ fn config(args: &SegmentArgs, stored: Option<&SegmentConfig>, init: Option<&Weig
             AugmentArg::None => Augment::none(),
         }),
         patience: args.patience.unwrap_or(base.patience),
-        val_limit: args.val_limit.or(base.val_limit),
+        val_limit: args.val_limit.map(|limit| limit as usize).or(base.val_limit),
         seed: args.seed.unwrap_or(base.seed),
         init: start.as_ref().and_then(|start| start.blake3.clone()).or(base.init),
         recompute: args.recompute || base.recompute,

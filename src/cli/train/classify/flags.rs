@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::SizeArg;
 use crate::cli::classes::ViewArgs;
 use crate::cli::train::recipe::{
-    LICENSE, MOMENTUM, OptimizerArg, ScheduleArg, length, norm, optimizer, schedule, some, steps_per_epoch,
+    LICENSE, MOMENTUM, OptimizerArg, ScheduleArg, length, norm, optimizer, schedule, steps_per_epoch,
 };
 use crate::data::{Augment, Labelled, View};
 use crate::error::{Error, Result};
@@ -170,8 +170,8 @@ pub(in crate::cli) struct ClassifyArgs {
     #[arg(long)]
     patience: Option<u64>,
     /// Measure an epoch on at most this many images of val
-    #[arg(long, value_parser = some)]
-    val_limit: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    val_limit: Option<u64>,
     /// Keys everything that is drawn [default: 1]
     #[arg(long)]
     seed: Option<u64>,
@@ -349,7 +349,7 @@ pub(super) fn config(
             MonitorArg::BalancedAccuracyAndAuc => Monitor::BalancedAccuracyAndAuc,
         }),
         patience: args.patience.unwrap_or(base.patience),
-        val_limit: args.val_limit.or(base.val_limit),
+        val_limit: args.val_limit.map(|limit| limit as usize).or(base.val_limit),
         seed: args.seed.unwrap_or(base.seed),
         init: start.as_ref().and_then(|start| start.blake3.clone()).or(base.init),
         started_from: start.or(base.started_from),
