@@ -271,10 +271,10 @@ impl ClassifyConfig {
     }
 
     /// Looks for a learning rate: trains on growing ones, and keeps nothing. `tell` hears of every step, and
-    /// ends the search where it says `false`.
+    /// ends the search where it says `false`: what was found until then is returned.
     ///
     /// # Errors
-    /// As [`ClassifyRun::open`]; [`Error::Parameter`] for a range that is none, [`Error::Cancelled`].
+    /// As [`ClassifyRun::open`]; [`Error::Parameter`] for a range that is none.
     pub fn find_lr(
         &self,
         gpu: &Gpu,

@@ -107,7 +107,7 @@ pub(super) fn search(
             let point = LrPoint { lr, loss, smoothed };
             points.push(point);
             if !tell(step, point) {
-                return Err(Error::Cancelled);
+                return Ok(found(points));
             }
             let settled = points.iter().skip(LEAST_STEPS).map(|point| point.smoothed);
             if smoothed > DIVERGED * settled.fold(f64::INFINITY, f64::min) {

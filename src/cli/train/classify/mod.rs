@@ -177,7 +177,8 @@ fn find_lr(
         None => format!("no suggestion: the loss never fell; see {}/find-lr.svg\n", args.out.display()),
     };
     context.print(text, &found)?;
-    Ok(ExitCode::SUCCESS)
+    // What was found until then is worth having.
+    if context.cancelled() { Err(Error::Cancelled) } else { Ok(ExitCode::SUCCESS) }
 }
 
 /// The sides to learn from and to choose on, and how many photographs are on neither because they cannot be decoded to be
