@@ -86,6 +86,7 @@ fn from_training_to_a_page_of_figures() {
     let before = Weights::open(&best).unwrap();
     let calibrated = nevus(eval.iter().copied().chain(["--calibrate", "--decide", "balanced", "--split", "val"]));
     ok(&calibrated);
+    assert!(err(&calibrated).contains("a calibration fitted on so few may mislead"), "{}", err(&calibrated));
     for wanted in ["calibrated by the temperature", "and the biases MEL", "taken for the "] {
         assert!(out(&calibrated).contains(wanted), "{wanted}: {}", out(&calibrated));
     }
@@ -102,6 +103,9 @@ fn from_training_to_a_page_of_figures() {
     let weights = list("decision_weights");
     assert!(list("class_bias").iter().sum::<f64>().abs() < 1e-9 && weights.iter().all(|weight| *weight > 0.0));
     assert_eq!(code(&nevus(eval.iter().copied().chain(["--decide", "accurate"]))), 2, "nothing is calibrated");
+    let file = text(&file);
+    let twice = nevus(eval.iter().copied().chain(["--json", &file, "--report", &file]));
+    refused(&twice, "is the file that --json names too");
 
     let photo = fs::read_dir(Path::new(&data).join("images")).unwrap().next().unwrap().unwrap().path();
     let broken = dir.path().join("broken.jpg");

@@ -25,6 +25,9 @@ use crate::train::classification::curves::{Point, threshold_for_recall};
 use crate::train::classification::{Calibration, Decide};
 use crate::train::{Bootstrap, ClassificationMeter, ClassificationScores, Classifier};
 
+/// Photographs below which a calibration is fitted with a warning.
+const FEW: usize = 100;
+
 /// What naming classes is to be good at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum DecideArg {
@@ -156,6 +159,9 @@ struct Work<'a> {
 }
 
 pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
+    if args.report.is_some() && args.report == args.json {
+        return Err(Error::parameter("--report", "is the file that --json names too: the one would replace the other"));
+    }
     let mut dataset = Dataset::open(&args.data)?;
     if args.skip_unlabelled {
         let skipped = dataset.skip_unlabelled();
@@ -205,6 +211,10 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         work.outline(&mut val, view, made.path())?;
         let meter = work.measure(&classifier, &mut val, view)?;
         if args.calibrate {
+            if meter.images().len() < FEW {
+                let known = meter.images().len();
+                context.say(format!("val has {known} photographs: a calibration fitted on so few may mislead"));
+            }
             calibration = meter.calibrate(args.decide.map_or_else(Decide::default, Decide::from))?;
             keep(&mut weights, &path, &calibration)?;
             context.say(format!(
