@@ -389,9 +389,17 @@ fn a_later_step_that_is_not_finite_leaves_the_checkpoint_and_the_run_goes_on_fro
     let Err(Error::NotFinite { step: 5, message }) = ended else { panic!("{ended:?}") };
     assert!(message.contains("first in conv2d.forward in conv1 ("), "{message}");
     assert!(files(&broken) == before, "a step that is not finite changed a file");
+    // Broken from the first step on: what it started from is kept, the weights of its start too.
+    let early = dir.path().join("early");
+    let ended = go(&mut begin(&early, false), None);
+    assert!(matches!(ended, Err(Error::NotFinite { step: 1, .. })), "{ended:?}");
+    let kept = Checkpoint::load(&early).unwrap().unwrap();
+    assert_eq!((kept.state.step, kept.state.epoch, kept.state.batch), (0, 0, 0));
     paint(0);
-    assert_eq!(go(&mut begin(&broken, true), None).unwrap(), Ended::Finished);
-    same_checkpoints(&whole, &broken);
+    for run in [&broken, &early] {
+        assert_eq!(go(&mut begin(run, true), None).unwrap(), Ended::Finished);
+        same_checkpoints(&whole, run);
+    }
 }
 
 #[test]

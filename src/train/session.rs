@@ -15,6 +15,7 @@ use crate::models::weights::{Meta, Weights};
 use crate::plan::{Params, Pending, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
+use super::checkpoint::STATE;
 use super::diagnose::first_non_finite;
 use super::event::{Ended, Event};
 use super::lost::Lost;
@@ -208,7 +209,7 @@ impl Engine {
         };
         let message = format!(
             "loss {loss}, gradient norm {norm}; {first}; the step was not taken (hint: a smaller --lr, or look at the \
-             images; checkpoints that are there are kept)"
+             images; --resume goes on from the last checkpoint)"
         );
         Err(Error::NotFinite { step, message })
     }
@@ -287,6 +288,10 @@ impl<'a, T: Task> Session<'a, T> {
         });
         self.engine.plan.prepare(&self.engine.params)?;
         self.gpu.save_pipelines();
+        // By the time that a step is known not to be finite the next one has perhaps changed the weights.
+        if !self.dir.file(STATE).is_file() {
+            self.save()?;
+        }
         while self.state.epoch < self.engine.settings.epochs {
             if self.state.early.exhausted() {
                 return Ok(Ended::Stopped);
