@@ -10,6 +10,7 @@ use nevus::Gpu;
 use nevus::graph::{Graph, Slab};
 use nevus::models::reference::{Case, Verdict};
 use nevus::models::resnet::ResNetTraining;
+use nevus::models::weights::{FAMILIARITY_SAMPLE, Meta};
 use nevus::models::{ResNet, ResNetDepth, Stage, Weights};
 use nevus::ops::cross_entropy::CrossEntropy;
 use nevus::plan::{Params, Plan, PlanOptions};
@@ -206,7 +207,7 @@ fn partial_files_fill_what_they_hold() {
     file.insert("fc.weight", Tensor::full([1000, 512], 0.5));
     file.insert("fc.bias", Tensor::full([1000], 0.5));
     file.insert("aux.weight", Tensor::full([2], 0.5));
-    let report = file.load_partial(&params, "fc").unwrap();
+    let report = file.load_partial(&params, "fc", None).unwrap();
     assert_eq!(report.unexpected, ["aux.weight"]);
     let replaced: Vec<_> = report.replaced.iter().map(|head| (head.name.as_str(), head.file[0])).collect();
     assert_eq!(replaced, [("fc.weight", 1000), ("fc.bias", 1000)]);
@@ -221,12 +222,41 @@ fn partial_files_fill_what_they_hold() {
         assert_eq!(values.iter().all(|&v| v == 0.25f32.to_bits()), loaded, "{name}");
         assert_eq!(values == fresh[&name], !loaded, "{name}");
     }
+    // A head as wide for other classes, or for the same in another order; a sample of features is no part of a model.
+    file.insert(FAMILIARITY_SAMPLE, Tensor::zeros([2, 512]));
+    file.insert("fc.weight", Tensor::full([3, 512], 0.5));
+    file.insert("fc.bias", Tensor::full([3], 0.5));
+    let names = |names: [&str; 3]| names.map(str::to_owned);
+    let head = |file: &Weights, classes: [&str; 3]| {
+        fresh.iter().filter(|(name, _)| name.starts_with("fc.")).for_each(|(name, values)| {
+            let values = values.iter().map(|&bits| f32::from_bits(bits)).collect();
+            let shape = graph.params().iter().find(|param| param.name == *name).unwrap().shape.clone();
+            params.set(name, &Tensor::new(shape, values).unwrap()).unwrap();
+        });
+        let report = file.load_partial(&params, "fc", Some(&names(classes))).unwrap();
+        let now = read(&params, &Slab::Weights);
+        let kept = ["fc.weight", "fc.bias"].map(|name| now[name] == fresh[name]);
+        assert_eq!(kept[0], kept[1]);
+        assert_eq!(report.replaced.len(), if kept[0] { 2 } else { 0 });
+        assert_eq!(report.unexpected, ["aux.weight"]);
+        (kept[0], report.to_string())
+    };
+    assert!(!head(&file, ["mole", "wart", "MEL"]).0, "a file that names no classes");
+    file.set_meta(&Meta { classes: Some(names(["mole", "wart", "mel"]).to_vec()), ..Meta::new() });
+    assert!(!head(&file, ["mole", "wart", "MEL"]).0);
+    for classes in [["wart", "mole", "mel"], ["mole", "wart", "freckle"]] {
+        let (afresh, said) = head(&file, classes);
+        assert!(afresh, "{classes:?}");
+        for expected in ["fc.bias is for other classes in the file", "the classes of the file: mole, wart, mel"] {
+            assert!(said.contains(expected), "{said}");
+        }
+    }
     file.insert("layer2.0.conv1.weight", Tensor::zeros([1, 1, 3, 3]));
-    let message = file.load_partial(&params, "fc").unwrap_err().to_string();
+    let message = file.load_partial(&params, "fc", None).unwrap_err().to_string();
     assert!(message.contains("layer2.0.conv1.weight") && message.contains("[128, 64, 3, 3]"), "{message}");
     let mut other = Weights::new();
     other.insert("module.conv1.weight", Tensor::zeros([64, 3, 7, 7]));
-    let message = other.load_partial(&params, "fc").unwrap_err().to_string();
+    let message = other.load_partial(&params, "fc", None).unwrap_err().to_string();
     assert!(message.contains("no tensor in it belongs") && message.contains("module.conv1.weight"), "{message}");
     assert!(other.load(&params).unwrap_err().to_string().contains("is missing"));
 }
@@ -266,7 +296,7 @@ fn imagenet_parts_load_into_a_resnet50() {
         let x = graph.input("image", [1, 3, 32, 32]).unwrap();
         net.build(&mut graph, x).unwrap();
         let params = Params::new(&gpu, &graph).unwrap();
-        let report = weights.load_partial(&params, "fc").unwrap();
+        let report = weights.load_partial(&params, "fc", None).unwrap();
         assert_eq!((report.loaded.len(), report.missing.len()), (tensors, 267 - tensors), "{name}: {report}");
         assert!(report.unexpected.is_empty() && report.loaded.iter().any(|known| known == last), "{report}");
         assert!(report.missing.iter().any(|missing| missing == "fc.weight"), "{report}");

@@ -321,7 +321,7 @@ impl ClassifyConfig {
     /// Sets the parameters: a fresh fill, then what `init` has.
     fn fill(&self, engine: &Engine, init: Option<&Weights>) -> Result<Option<Loaded>> {
         Init::resnet(&self.net, self.seed, self.zero_last_norm).fill(engine.param_infos())?.load(&engine.params)?;
-        init.map(|weights| weights.load_partial(&engine.params, "fc")).transpose()
+        init.map(|weights| weights.load_partial(&engine.params, "fc", Some(&self.classes))).transpose()
     }
 
     /// What a batch is to the step's graph.

@@ -10,13 +10,14 @@ use crate::data::{Labelled, LoaderOptions, OnUnreadable, Source, Unreadable};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::models::Weights;
+use crate::models::weights::FAMILIARITY_SAMPLE;
 use crate::plan::{Plan, PlanOptions};
 use crate::tensor::Tensor;
 
 use super::classifier::{Classifier, unmasked};
 
 /// The tensor of the sample's features, (images, features), each row of length 1.
-pub const SAMPLE: &str = "familiarity.sample";
+pub const SAMPLE: &str = FAMILIARITY_SAMPLE;
 /// The metadata's key of the limit.
 pub const LIMIT: &str = "nevus.familiarity_limit";
 /// The share of held-out photographs that [`Familiarity::set_limit`] lets count as familiar.

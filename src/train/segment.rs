@@ -188,7 +188,7 @@ impl<'a> SegmentRun<'a> {
         let session = Session::open(gpu, place, engine, task, |engine| {
             refuse_lost_start(config.init.as_deref(), init)?;
             Init { seed: config.seed, ..Init::default() }.fill(engine.param_infos())?.load(&engine.params)?;
-            let used = init.map(|weights| weights.load_partial(&engine.params, "head")).transpose();
+            let used = init.map(|weights| weights.load_partial(&engine.params, "head", None)).transpose();
             loaded = used.map_err(of_another_net)?;
             Ok(())
         })?;

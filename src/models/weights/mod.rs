@@ -30,6 +30,11 @@ pub use pytorch::FromPytorch;
 pub use start::Start;
 pub use write::Precision;
 
+/// A sample of the training images' features, which `nevus weights familiar` puts beside a classifier.
+pub const FAMILIARITY_SAMPLE: &str = "familiarity.sample";
+/// Tensors that nevus puts into files and that belong to no model.
+const EXTRAS: &[&str] = &[FAMILIARITY_SAMPLE];
+
 /// Named tensors with a file's metadata.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weights {

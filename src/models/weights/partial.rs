@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter};
 
 use serde::Serialize;
 
-use super::Weights;
+use super::{EXTRAS, Weights};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::{Graph, ParamEntry};
@@ -17,9 +17,12 @@ pub struct Loaded {
     pub loaded: Vec<String>,
     /// Parameters of the model that the file has not: they keep the values they had.
     pub missing: Vec<String>,
-    /// Parameters of the head that the file has in another shape: they keep the values they had.
+    /// Parameters of the head that the file has in another shape or for other classes: they keep the values they had.
     pub replaced: Vec<Replaced>,
-    /// Tensors of the file that the model has no place for.
+    /// The file's classes, where its head is for others than the model's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_classes: Option<Vec<String>>,
+    /// Tensors of the file that the model has no place for, but for those that nevus puts beside a model.
     pub unexpected: Vec<String>,
 }
 
@@ -36,34 +39,40 @@ pub struct Replaced {
 
 impl Weights {
     /// Sets those parameters that the file holds. A parameter below `head` (`fc` for `fc.weight` and `fc.bias`) may have
-    /// another shape in the file, and then keeps the value it has, as do those that the file has not.
+    /// another shape in the file, and then keeps the value it has, as do those that the file has not. So does the whole
+    /// head where the file names classes that are not `classes`, in their order; without `classes` none are compared.
     ///
     /// # Errors
-    /// [`crate::Error::Weights`] where another parameter has another shape, or no tensor of the file is the model's;
-    /// errors of the device.
-    pub fn load_partial(&self, params: &Params, head: &str) -> Result<Loaded> {
+    /// [`crate::Error::Weights`] where another parameter has another shape, no tensor of the file is the model's, or its
+    /// metadata cannot be read; errors of the device.
+    pub fn load_partial(&self, params: &Params, head: &str, classes: Option<&[String]>) -> Result<Loaded> {
         let mut report = Loaded::default();
         let of_head = |name: &str| name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.'));
+        if let (Some(known), Some(wanted)) = (self.meta()?.classes, classes) {
+            let same = known.len() == wanted.len() && known.iter().zip(wanted).all(|(a, b)| a.eq_ignore_ascii_case(b));
+            report.other_classes = (!same).then_some(known);
+        }
         let mut taken = Vec::new();
         for entry in params.table().entries() {
             let ParamEntry { name, shape, .. } = entry;
             match self.get(name) {
                 None => report.missing.push(name.clone()),
-                Some(tensor) if tensor.shape() != shape && of_head(name) => {
+                Some(tensor) if of_head(name) && (tensor.shape() != shape || report.other_classes.is_some()) => {
                     let (file, model) = (tensor.shape().to_vec(), shape.clone());
                     report.replaced.push(Replaced { name: name.clone(), file, model });
                 }
                 Some(_) => taken.push((name, self.require(name, shape)?)),
             }
         }
+        report.other_classes.take_if(|_| report.replaced.is_empty());
         if taken.is_empty() {
             let alike = report.missing.iter().find_map(|name| Some((name, self.alike(name)?)));
             let hint = alike.map_or(String::new(), |(name, found)| format!(" (it has {found:?} for {name:?})"));
             return Err(self.error(format!("no tensor in it belongs to the model{hint}")));
         }
         let known = |name: &String| params.table().entries().iter().any(|entry| entry.name == *name);
-        let extra = self.tensors.keys().filter(|name| !known(name) && !name.ends_with("num_batches_tracked"));
-        report.unexpected = extra.cloned().collect();
+        let passed_over = |name: &String| name.ends_with("num_batches_tracked") || EXTRAS.contains(&name.as_str());
+        report.unexpected = self.tensors.keys().filter(|name| !known(name) && !passed_over(name)).cloned().collect();
         for (name, tensor) in taken {
             params.set(name, tensor)?;
             report.loaded.push(name.clone());
@@ -115,7 +124,13 @@ impl Display for Loaded {
         let of = self.loaded.len() + self.missing.len() + self.replaced.len();
         write!(f, "loaded {} of {of} tensors", self.loaded.len())?;
         for Replaced { name, file, model } in &self.replaced {
-            write!(f, "\nreplaced: {name} is {file:?} in the file, {model:?} here, and starts afresh")?;
+            match file == model {
+                true => write!(f, "\nreplaced: {name} is for other classes in the file, and starts afresh")?,
+                false => write!(f, "\nreplaced: {name} is {file:?} in the file, {model:?} here, and starts afresh")?,
+            }
+        }
+        if let Some(classes) = &self.other_classes {
+            write!(f, "\nthe classes of the file: {}", classes.join(", "))?;
         }
         if !self.missing.is_empty() {
             write!(f, "\nnot in the file, so they start afresh: {}", some(&self.missing))?;
