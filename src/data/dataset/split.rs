@@ -107,7 +107,8 @@ pub fn write_split(path: impl AsRef<Path>, samples: &[Sample]) -> Result<()> {
 }
 
 /// Draws a side for each sample, shares of train, val and test in `fractions`: all photographs of a lesion stand on
-/// one side, classes are spread alike, and the same seed gives the same sides whatever the samples' order.
+/// one side, classes are spread alike, and the same seed gives the same sides whatever the samples' order. Where train
+/// has a share, it has a lesion of every class.
 pub fn split_by_lesion(samples: &[Sample], seed: u64, fractions: [f64; 3]) -> Result<Vec<Split>> {
     /// Its drawn place in the order, its name, its samples.
     type Lesion<'a> = (u64, &'a str, &'a [usize]);
@@ -132,13 +133,17 @@ pub fn split_by_lesion(samples: &[Sample], seed: u64, fractions: [f64; 3]) -> Re
     let mut owed = [0.0f64; 3];
     for lesions in classes.values_mut() {
         lesions.sort_unstable();
-        for (_, _, members) in lesions {
+        let last = lesions.len() - 1;
+        let mut learned = fractions[0] <= 0.0;
+        for (at, (_, _, members)) in lesions.iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "counts of photographs")]
             let count = members.len() as f64;
             for (owed, fraction) in owed.iter_mut().zip(fractions) {
                 *owed += count * fraction;
             }
-            let side = (0..3).fold(0, |best, i| if owed[i] > owed[best] + 1e-9 { i } else { best });
+            let most = (0..3).fold(0, |best, i| if owed[i] > owed[best] + 1e-9 { i } else { best });
+            let side = if at == last && !learned { 0 } else { most };
+            learned |= side == 0;
             owed[side] -= count;
             for &i in *members {
                 sides[i] = Split::ALL[side];

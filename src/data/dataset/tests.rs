@@ -1,5 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+
+use proptest::prelude::*;
 
 use super::*;
 
@@ -126,6 +128,44 @@ fn lesions_stay_together_and_shares_hold() {
     assert!(split_by_lesion(&samples, 5, [0.7, 0.2, 0.2]).is_err());
     assert!(split_by_lesion(&samples, 5, [1.1, 0.0, -0.1]).is_err());
     assert!(split_by_lesion(&samples, 5, [1.0, 0.0, 0.0]).unwrap().iter().all(|s| *s == Split::Train));
+}
+
+proptest! {
+    /// However few lesions a class has, train has one of them.
+    #[test]
+    fn train_has_a_lesion_of_every_class(
+        lesions in prop::collection::vec((0usize..8, 1usize..4), 1..40),
+        seed in 0u64..1000,
+        val in 0.0f64..0.5,
+        test in 0.0f64..0.49,
+    ) {
+        let photographs = lesions.iter().enumerate().flat_map(|(lesion, &(class, count))| {
+            (0..count).map(move |at| Sample {
+                id: format!("ISIC_{lesion}_{at}"),
+                image: PathBuf::from("a"),
+                mask: None,
+                label: Some(format!("class {class}")),
+                lesion: Some(format!("HAM_{lesion}")),
+                split: None,
+            })
+        });
+        let samples: Vec<Sample> = photographs.collect();
+        let sides = split_by_lesion(&samples, seed, [1.0 - val - test, val, test]).unwrap();
+        let labels = |train: bool| {
+            let chosen = samples.iter().zip(&sides).filter(|(_, side)| !train || **side == Split::Train);
+            chosen.map(|(sample, _)| sample.label.as_deref()).collect::<BTreeSet<_>>()
+        };
+        prop_assert_eq!(labels(true), labels(false));
+    }
+}
+
+/// Sides of photographs that a run has learned from must not change with the program.
+#[test]
+fn the_sides_of_larger_classes_stay_what_they_were() {
+    let sides = split_by_lesion(&made(1001), 5, [0.7, 0.15, 0.15]).unwrap();
+    let names: String = sides.iter().map(|side| &side.name()[..2]).collect();
+    assert_eq!(&blake3::hash(names.as_bytes()).to_hex()[..16], "14bb66c4581383ac");
+    assert!(split_by_lesion(&made(40), 5, [0.0, 0.5, 0.5]).unwrap().iter().all(|side| *side != Split::Train));
 }
 
 #[test]
