@@ -196,6 +196,11 @@ fn a_segmentation_says_what_it_starts_from_and_warns_of_lesions_on_two_sides() {
     ok(&begun);
     assert!(err(&begun).contains("photographs on more than one side of the split: "), "{}", err(&begun));
 
+    // Outlining needs no diagnoses.
+    let table = dir.path().join("data/HAM10000_metadata.csv");
+    fs::write(&table, fs::read_to_string(&table).unwrap().replacen("dx,", "diagnosis,", 1)).unwrap();
+    ok(&begin("without", "whole.safetensors", "4"));
+
     // In an evaluation a split that is named goes before the data set's.
     fs::write(at("sides.csv"), format!("image_id,split\n{},val\n{},val\n", image_id(0), image_id(4))).unwrap();
     let weights = at("whole.safetensors");

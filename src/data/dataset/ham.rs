@@ -6,16 +6,26 @@ use std::path::{Path, PathBuf};
 use super::{Sample, walk};
 use crate::error::{Error, Result};
 
-/// The columns that are needed; `dx_type`, `age`, `sex`, `localization` and others may be there.
-const COLUMNS: [&str; 3] = ["lesion_id", "image_id", "dx"];
+/// The column that every table has; `dx_type`, `age`, `sex`, `localization` and others may be there.
+const ID: &str = "image_id";
+/// The columns that some work can do without: drawing a split the first, outlining the second.
+const OPTIONAL: [&str; 2] = ["lesion_id", "dx"];
+
+/// What a table says.
+pub(super) struct Read {
+    pub samples: Vec<Sample>,
+    /// The table's ids that have no image.
+    pub without_image: Vec<String>,
+    /// The columns of [`OPTIONAL`] that the table lacks.
+    pub lacking: Vec<&'static str>,
+}
 
 /// The table's path, where the folder has one.
 pub(super) fn table(root: &Path) -> Option<PathBuf> {
     ["HAM10000_metadata.csv", "HAM10000_metadata"].iter().map(|name| root.join(name)).find(|path| path.is_file())
 }
 
-/// The samples, and the table's ids that have no image.
-pub(super) fn read(root: &Path, table: &Path) -> Result<(Vec<Sample>, Vec<String>)> {
+pub(super) fn read(root: &Path, table: &Path) -> Result<Read> {
     let mut photos: BTreeMap<String, PathBuf> = BTreeMap::new();
     let mut masks: BTreeMap<String, PathBuf> = BTreeMap::new();
     for path in walk::images(root)? {
@@ -33,7 +43,8 @@ pub(super) fn read(root: &Path, table: &Path) -> Result<(Vec<Sample>, Vec<String
     }
     let mut samples = Vec::new();
     let mut without_image = Vec::new();
-    for row in rows(table)? {
+    let (rows, lacking) = rows(table)?;
+    for row in rows {
         match photos.remove(&row.image) {
             Some(image) => samples.push(Sample {
                 mask: masks.remove(&row.image),
@@ -55,7 +66,7 @@ pub(super) fn read(root: &Path, table: &Path) -> Result<(Vec<Sample>, Vec<String
             format!("none of its {} rows has an image below the folder (first: {first})", without_image.len());
         return Err(Error::data(table, message));
     }
-    Ok((samples, without_image))
+    Ok(Read { samples, without_image, lacking })
 }
 
 /// Whether a name is the ISIC archive's: other pictures below the folder (plots, sheets) are no photographs.
@@ -69,27 +80,37 @@ struct Row {
     dx: Option<String>,
 }
 
-fn rows(table: &Path) -> Result<Vec<Row>> {
+/// The rows, and the columns of [`OPTIONAL`] that are not there.
+fn rows(table: &Path) -> Result<(Vec<Row>, Vec<&'static str>)> {
     let bad = |error: csv::Error| Error::data(table, format!("not a readable CSV: {error}"));
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(table).map_err(bad)?;
-    let [lesion, image, dx] = columns(table, reader.headers().map_err(bad)?, COLUMNS)?;
+    let header = reader.headers().map_err(bad)?;
+    let [image] = columns(table, header, [ID])?;
+    let [lesion, dx] = OPTIONAL.map(|name| place(header, name));
+    let lacking = OPTIONAL.into_iter().filter(|name| place(header, name).is_none()).collect();
     let mut seen = BTreeSet::new();
     let mut rows = Vec::new();
     for (number, record) in reader.records().enumerate() {
         let record = record.map_err(bad)?;
         let field = |column: usize| record.get(column).filter(|v| !v.is_empty()).map(str::to_owned);
         let Some(id) = field(image) else {
-            return Err(Error::data(table, format!("row {} has no image_id", number + 1)));
+            return Err(Error::data(table, format!("row {} has no {ID}", number + 1)));
         };
         if !seen.insert(id.clone()) {
-            return Err(Error::data(table, format!("row {}: image_id {id} stands there twice", number + 1)));
+            return Err(Error::data(table, format!("row {}: {ID} {id} stands there twice", number + 1)));
         }
-        rows.push(Row { image: id, lesion: field(lesion), dx: field(dx).map(|v| v.to_ascii_lowercase()) });
+        let (lesion, dx) = (lesion.and_then(field), dx.and_then(field).map(|dx| dx.to_ascii_lowercase()));
+        rows.push(Row { image: id, lesion, dx });
     }
     if rows.is_empty() {
         return Err(Error::data(table, "the table has no rows"));
     }
-    Ok(rows)
+    Ok((rows, lacking))
+}
+
+/// Where a column stands, whatever the case of its name.
+fn place(header: &csv::StringRecord, name: &str) -> Option<usize> {
+    header.iter().position(|have| have.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
 }
 
 /// Where the wanted columns stand; names what is missing and what is there.
@@ -98,13 +119,11 @@ pub(super) fn columns<const N: usize>(
     header: &csv::StringRecord,
     wanted: [&str; N],
 ) -> Result<[usize; N]> {
-    let place =
-        |name: &str| header.iter().position(|have| have.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name));
-    let missing: Vec<&str> = wanted.iter().copied().filter(|name| place(name).is_none()).collect();
+    let missing: Vec<&str> = wanted.iter().copied().filter(|name| place(header, name).is_none()).collect();
     if !missing.is_empty() {
         let have: Vec<&str> = header.iter().collect();
         let message = format!("lacks the column {}; has {}", missing.join(", "), have.join(", "));
         return Err(Error::data(table, message));
     }
-    Ok(wanted.map(|name| place(name).unwrap_or(0)))
+    Ok(wanted.map(|name| place(header, name).unwrap_or(0)))
 }

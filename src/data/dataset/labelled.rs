@@ -25,9 +25,10 @@ impl Dataset {
     /// The classes it is sorted into: HAM10000's merged to `merge` (3 or 7, else 3), or those of its folders.
     ///
     /// # Errors
-    /// [`Error::Data`] where a class folder is empty, or there are fewer than two classes; [`Error::Parameter`] for a
-    /// merge of HAM10000 that is not known, or one of classes that are no diagnoses of HAM10000.
+    /// [`Error::Data`] where a class folder is empty, there are fewer than two classes, or HAM10000's table has no `dx`;
+    /// [`Error::Parameter`] for a merge of HAM10000 that is not known, or one of classes that are no diagnoses of HAM10000.
     pub fn classes(&self, merge: Option<usize>) -> Result<Classes> {
+        self.refuse_without_dx()?;
         if let Some(folder) = self.empty_folders.first().filter(|_| self.layout == Layout::ClassFolders) {
             let hint = "remove the folder, or put its photographs there";
             return Err(Error::data(folder, format!("the class has no photograph (hint: {hint})")));
@@ -54,6 +55,7 @@ impl Dataset {
     /// # Errors
     /// [`Error::Data`] where one has no label, or a label that is none of the classes.
     pub fn labelled(&self, classes: &Classes) -> Result<Labelled> {
+        self.refuse_without_dx()?;
         let mut indices = Vec::with_capacity(self.samples.len());
         for (sample, class) in self.samples.iter().zip(classes.indices(&self.samples)?) {
             match class {
@@ -68,6 +70,13 @@ impl Dataset {
             }
         }
         Ok(Labelled { classes: classes.clone(), samples: self.samples.clone(), indices })
+    }
+
+    fn refuse_without_dx(&self) -> Result<()> {
+        match self.lacking_columns.contains(&"dx") {
+            true => Err(Error::data(&self.root, "the table lacks the column dx, which names the classes")),
+            false => Ok(()),
+        }
     }
 
     /// Leaves out the photographs without a label; returns how many there were.

@@ -71,6 +71,8 @@ pub struct Dataset {
     pub without_image: Vec<String>,
     /// Folders that would be classes but hold no image; only in a layout of class folders.
     pub empty_folders: Vec<PathBuf>,
+    /// Which of `lesion_id` and `dx` HAM10000's table lacks.
+    pub lacking_columns: Vec<&'static str>,
 }
 
 impl Dataset {
@@ -81,9 +83,15 @@ impl Dataset {
         if !about.is_dir() {
             return Err(Error::data(root, "not a folder; expected the folder of a data set"));
         }
-        let mut empty_folders = Vec::new();
+        let (mut empty_folders, mut lacking_columns) = (Vec::new(), Vec::new());
         let (layout, samples, without_image) = if let Some(table) = ham::table(root) {
-            let (samples, without_image) = ham::read(root, &table)?;
+            let ham::Read { samples, without_image, lacking } = ham::read(root, &table)?;
+            if lacking.contains(&"lesion_id") {
+                let message =
+                    "the table lacks the column lesion_id: which photographs show the same lesion is not known";
+                tracing::warn!(table = %table.display(), "{message}");
+            }
+            lacking_columns = lacking;
             (Layout::Ham10000, samples, without_image)
         } else if let Some((images, masks)) = pairs::folders(root)? {
             (Layout::Pairs, pairs::read(&images, &masks)?, Vec::new())
@@ -92,7 +100,8 @@ impl Dataset {
             empty_folders = empty;
             (Layout::ClassFolders, samples, Vec::new())
         };
-        let mut dataset = Self { root: root.to_path_buf(), layout, samples, without_image, empty_folders };
+        let root_path = root.to_path_buf();
+        let mut dataset = Self { root: root_path, layout, samples, without_image, empty_folders, lacking_columns };
         if dataset.samples.is_empty() {
             return Err(Error::data(
                 root,

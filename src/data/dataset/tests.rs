@@ -37,6 +37,35 @@ fn ham10000_is_read_with_its_gaps() {
 }
 
 #[test]
+fn a_table_may_lack_lesions_and_diagnoses() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let ids: Vec<String> = (0..40).map(|at| format!("ISIC_{at:02}")).collect();
+    ids.iter().for_each(|id| touch(root, &[&format!("{id}.jpg"), &format!("{id}_segmentation.png")]));
+    let table = |header: &str, row: &dyn Fn(usize) -> String| {
+        let rows: Vec<String> = std::iter::once(header.to_owned()).chain((0..40).map(row)).collect();
+        fs::write(root.join("HAM10000_metadata.csv"), rows.join("\n")).unwrap();
+        Dataset::open(root).unwrap()
+    };
+    let mut data = table("dx,image_id", &|at| format!("{},{}", ["mel", "nv", "bcc"][at % 3], ids[at]));
+    assert_eq!(data.lacking_columns, ["lesion_id"]);
+    assert!(data.samples.iter().all(|sample| sample.lesion.is_none() && sample.label.is_some()));
+    let drawn = data.draw_missing_sides(1).unwrap().unwrap();
+    assert!(drawn.contains("which of them show the same lesion is not known"), "{drawn}");
+    let all = data.labelled(&data.classes(None).unwrap()).unwrap();
+    assert!(Split::ALL.iter().all(|&side| all.side(side).counts().iter().all(|&count| count > 0)));
+
+    let mut data = table("lesion_id,image_id", &|at| format!("HAM_{},{}", at / 2, ids[at]));
+    assert_eq!(data.lacking_columns, ["dx"]);
+    assert!(data.draw_missing_sides(1).unwrap().unwrap().ends_with("by lesion"));
+    assert!(data.samples.iter().all(|sample| sample.mask.is_some() && sample.split.is_some()));
+    let refused = [data.classes(None).unwrap_err(), data.labelled(&Classes::three()).unwrap_err()];
+    for error in refused.map(|error| error.to_string()) {
+        assert!(error.contains("lacks the column dx, which names the classes"), "{error}");
+    }
+}
+
+#[test]
 fn pairs_are_matched_by_stem() {
     let dir = tempfile::tempdir().unwrap();
     touch(dir.path(), &["images/a.jpg", "images/b.png", "images/c.bmp", "images/d.jpg", "images/.hidden.jpg"]);
@@ -74,7 +103,9 @@ fn refusals_name_what_is_wrong() {
     assert!(message(root).contains("no photographs found"));
     let table = root.join("HAM10000_metadata.csv");
     fs::write(&table, "image_id,age\nISIC_1,3\n").unwrap();
-    assert!(message(root).contains("lacks the column lesion_id, dx; has image_id, age"), "{}", message(root));
+    assert!(message(root).contains("none of its 1 rows has an image"), "neither lesion_id nor dx is needed to read it");
+    fs::write(&table, "lesion_id,dx,age\nH,nv,3\n").unwrap();
+    assert!(message(root).contains("lacks the column image_id; has lesion_id, dx, age"), "{}", message(root));
     fs::write(&table, "lesion_id,image_id,dx\n").unwrap();
     assert!(message(root).contains("no rows"));
     fs::write(&table, "lesion_id,image_id,dx\nH,ISIC_1,nv\n").unwrap();
