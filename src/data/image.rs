@@ -21,9 +21,9 @@ pub struct DecodeLimits {
 }
 
 impl Default for DecodeLimits {
-    /// 100 megapixels, 1 GiB.
+    /// 256 megapixels, of which a phone's sensor has up to 200, and 1 GiB.
     fn default() -> Self {
-        Self { max_pixels: 100_000_000, max_bytes: 1 << 30 }
+        Self { max_pixels: 256_000_000, max_bytes: 1 << 30 }
     }
 }
 

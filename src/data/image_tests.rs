@@ -146,13 +146,18 @@ fn limits_hold_before_anything_is_allocated() {
     assert!(decode_photo(&bytes, "a.png", &small).unwrap_err().to_string().contains("limit 1000"));
     let tight = DecodeLimits { max_bytes: 2000, ..DecodeLimits::default() };
     assert!(decode_photo(&bytes, "a.png", &tight).is_err());
-    // A header that claims 60000 × 60000 pixels.
-    let mut huge = bytes;
-    huge[16..20].copy_from_slice(&60_000u32.to_be_bytes());
-    huge[20..24].copy_from_slice(&60_000u32.to_be_bytes());
-    let crc = crc32(&huge[12..29]);
-    huge[29..33].copy_from_slice(&crc.to_be_bytes());
-    assert!(photo(&huge).unwrap_err().to_string().contains("60000×60000"));
+    let claims = |width: u32, height: u32| {
+        let mut bytes = bytes.clone();
+        bytes[16..20].copy_from_slice(&width.to_be_bytes());
+        bytes[20..24].copy_from_slice(&height.to_be_bytes());
+        let crc = crc32(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+        photo(&bytes).unwrap_err().to_string()
+    };
+    assert!(claims(60_000, 60_000).contains("60000×60000"));
+    assert!(claims(16_000, 16_001).contains("256016000 pixels"));
+    // What a phone's sensor of 200 megapixels gives is decoded, and then found to be cut off.
+    assert!(claims(16_320, 12_240).contains("cannot be decoded"));
     let limits = DecodeLimits::default();
     let dir = tempfile::tempdir().unwrap();
     assert!(read_photo(dir.path(), &limits).unwrap_err().to_string().contains("not a file"));
