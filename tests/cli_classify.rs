@@ -189,6 +189,31 @@ fn folders_of_classes_and_outlines_by_a_network() {
     refused(&nevus(init.into_iter().chain(SMALL.map(str::to_owned))), "no tensor in it belongs to the model");
     let eval = nevus(["eval", "classify", &text(&made), "--weights", &last, "--unet", &unet]);
     refused(&eval, "is none of the classes moles, warts");
+
+    // Sides without a test, a class without photographs, and one class alone are measured with a word on each.
+    let odd = dir.path().join("odd");
+    let add = |at: usize, folder: &str| {
+        fs::create_dir_all(odd.join(folder)).unwrap();
+        fs::copy(Path::new(&data).join(format!("moles/{at}.jpg")), odd.join(folder).join(format!("{at}.jpg"))).unwrap();
+    };
+    add(0, "train/moles");
+    add(2, "val/moles");
+    fs::create_dir(odd.join("val/warts")).unwrap();
+    let odd_text = text(&odd);
+    let eval = ["eval", "classify", &odd_text, "--weights", &last, "--unet", &unet, "--resamples", "0", "--json"];
+    let measured = nevus(eval);
+    ok(&measured);
+    for said in ["the split has no test", "warts has no photograph", "all 2 photographs are of the class moles"] {
+        assert!(err(&measured).contains(said), "{said}: {}", err(&measured));
+    }
+    let report = json(&measured.stdout);
+    assert_eq!((&report["split"], &report["images"]), (&"all".into(), &2.into()));
+    // What stands on val matters to those alone who ask for val.
+    add(4, "val/freckles");
+    let of_train = nevus(eval.into_iter().chain(["--split", "train"]));
+    ok(&of_train);
+    assert_eq!(json(&of_train.stdout)["images"], 1);
+    refused(&nevus(eval.into_iter().chain(["--split", "train", "--calibrate"])), "is none of the classes moles, warts");
 }
 
 /// How many photographs of a `split.csv` stand on a side.

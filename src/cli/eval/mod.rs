@@ -52,14 +52,15 @@ pub(super) enum Side {
 
 /// The samples that are asked for, and what to call them.
 fn side(dataset: &Dataset, wanted: Option<Side>) -> Result<(&'static str, Vec<Sample>)> {
-    if wanted.is_none() && !dataset.has_split() {
+    let test = dataset.has_side(Split::Test);
+    if wanted.is_none() && !test {
+        let why = if dataset.has_split() { "the split has no test" } else { "no split is known" };
         tracing::warn!(
-            "no split is known: these are all the photographs, whatever of them the weights were trained on \
+            "{why}: these are all the photographs, whatever of them the weights were trained on \
              (--split-file names the sides, RUN/split.csv those of a training)"
         );
     }
-    let wanted = wanted.unwrap_or(if dataset.has_split() { Side::Test } else { Side::All });
-    let split = match wanted {
+    let split = match wanted.unwrap_or(if test { Side::Test } else { Side::All }) {
         Side::All => return Ok(("all", dataset.samples.clone())),
         Side::Train => Split::Train,
         Side::Val => Split::Val,

@@ -31,7 +31,7 @@ pub(in crate::cli) struct SegmentArgs {
     /// The weights; without it those that come with nevus
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Which side of the split; without it test where the data set has a split, else all
+    /// Which side of the split; without it test where there is one, else all
     #[arg(long, value_enum, value_name = "SIDE")]
     split: Option<Side>,
     #[command(flatten)]

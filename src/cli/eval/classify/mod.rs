@@ -47,7 +47,7 @@ pub(in crate::cli) struct ClassifyArgs {
     /// The weights; without it those that come with nevus
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Which side of the split; without it test where the data set has a split, else all
+    /// Which side of the split; without it test where there is one, else all
     #[arg(long, value_enum, value_name = "SIDE")]
     split: Option<Side>,
     #[command(flatten)]
@@ -181,7 +181,7 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     let limit = args.limit.map_or(usize::MAX, |limit| limit as usize);
     labelled_side.samples.truncate(limit);
     labelled_side.indices.truncate(limit);
-    let mut val = labelled(dataset.side(Split::Val))?;
+    say_what_is_missing(&dataset, &labelled_side, context);
     let bootstrap = (args.resamples > 0).then(|| Bootstrap { resamples: args.resamples, ..Bootstrap::default() });
     let work = Work { args, context, gpu: &gpu, bootstrap, unreadable: RefCell::default() };
     let own = classifier.options().view;
@@ -203,11 +203,13 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
         None => "for the weights keep none",
     };
     let mut on_val = None;
-    if args.calibrate || (args.melanoma_recall.is_some() && split != "val" && !val.samples.is_empty()) {
-        if val.samples.is_empty() {
+    let has_val = dataset.has_side(Split::Val);
+    if args.calibrate || (args.melanoma_recall.is_some() && split != "val" && has_val) {
+        if !has_val {
             let hint = "nevus data split";
             return Err(Error::data(&args.data, format!("has no val to calibrate on (hint: {hint})")));
         }
+        let mut val = labelled(dataset.side(Split::Val))?;
         work.outline(&mut val, view, made.path())?;
         let meter = work.measure(&classifier, &mut val, view)?;
         if args.calibrate {
@@ -257,6 +259,20 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     }
     context.print_or_write(|| shown::text(&report), &report)?;
     Ok(report.unreadable.exit_code())
+}
+
+/// Warns of class folders without a photograph, and of photographs that are all of one class.
+fn say_what_is_missing(dataset: &Dataset, measured: &Labelled, context: &Context) {
+    for folder in &dataset.empty_folders {
+        context.say(format!("warning: the class folder {} has no photograph", folder.display()));
+    }
+    let counts = measured.counts();
+    let mut present = measured.classes.names().iter().zip(counts).filter(|(_, count)| *count > 0);
+    if let (Some((name, count)), None) = (present.next(), present.next()) {
+        context.say(format!(
+            "warning: all {count} photographs are of the class {name}: nothing is told apart, and there is no AUC"
+        ));
+    }
 }
 
 impl Work<'_> {
