@@ -339,6 +339,35 @@ fn a_step_that_is_not_finite_ends_the_run_and_names_the_op() {
     assert!(message.contains("first in conv2d.forward in layer2.0.conv1 ("), "{message}");
 }
 
+#[test]
+fn a_batch_that_does_not_fit_is_refused_with_the_one_that_does() {
+    let Some(gpu) = gpu(&options()) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let all = phantoms(&dir.path().join("data"), 40, &Classes::three());
+    let splits = splits(part(&all, 0..32), part(&all, 32..40));
+    let needs = |batch: usize| {
+        let step = config(24, batch, 1).step(&[1.0; 3]).unwrap();
+        step.plan(&gpu, &PlanOptions::default()).unwrap().memory().total()
+    };
+    let [small, large] = [8, 16].map(needs);
+    assert!(small < large);
+    let refused = |budget: u64| {
+        let planning = PlanOptions { budget: Some(budget), ..PlanOptions::default() };
+        let (run, config) = (dir.path().join("run"), config(24, 32, 1));
+        match ClassifyRun::open(&gpu, &config, &run, &splits, None, false, &planning).err().unwrap() {
+            Error::Plan { message, hint } => {
+                assert!(message.starts_with("needs ") && hint.contains("a smaller --batch"), "{message} ({hint})");
+                hint
+            }
+            error => panic!("{error}"),
+        }
+    };
+    assert!(refused(small).starts_with("--batch 8 fits; "), "{}", refused(small));
+    assert!(refused(large).starts_with("--batch 16 fits; "));
+    assert!(!refused(1 << 20).contains("fits"), "not even one photograph");
+    assert!(!dir.path().join("run").exists(), "nothing was begun");
+}
+
 /// Every file of a run with its bytes.
 fn files(run: &Path) -> BTreeMap<std::ffi::OsString, Vec<u8>> {
     let entries = std::fs::read_dir(run).unwrap().map(Result::unwrap);

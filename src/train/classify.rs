@@ -24,7 +24,7 @@ use super::find_lr::{self, LrFound, LrPoint, LrRange};
 use super::lost::Lost;
 use super::mixup;
 use super::run_dir::refuse_lost_start;
-use super::session::{Engine, Place, Session, Settings, Task, thinned};
+use super::session::{Engine, Place, Session, Settings, Task, thinned, with_what_fits};
 use super::step::{Normalisation, Optimizer, Step, StepGraph, ema_slab};
 use super::{ClassificationScores, Classifier, Goal, Init, RunDir, Schedule, StageRates, Ways};
 
@@ -293,7 +293,8 @@ impl ClassifyConfig {
     }
 
     fn engine(&self, gpu: &Gpu, train: &Labelled, planning: &PlanOptions) -> Result<Engine> {
-        let step = self.step(&train.class_weights(self.class_weights)?)?;
+        let weights = train.class_weights(self.class_weights)?;
+        let step = |batch: usize| Self { batch, ..self.clone() }.step(&weights);
         let [height, width] = self.size;
         let loading = LoaderOptions {
             augment: self.augment.clone(),
@@ -315,7 +316,8 @@ impl ClassifyConfig {
             patience: self.patience,
         };
         let stepping = PlanOptions { recompute: self.recompute, ..planning.clone() };
-        Engine::new(gpu, step, source, settings, &stepping)
+        Engine::new(gpu, step(self.batch)?, source, settings, &stepping)
+            .map_err(|error| with_what_fits(error, gpu, self.batch, &stepping, step))
     }
 
     /// Sets the parameters: a fresh fill, then what `init` has.
@@ -377,13 +379,8 @@ impl<'a> ClassifyRun<'a> {
         let view = engine.params.view(&ema_slab())?;
         let averaged = Classifier::with_params(gpu, options, view).planned(planning.clone());
         let weights = splits.train.class_weights(config.class_weights)?;
-        let task = Classification {
-            config,
-            splits,
-            weights,
-            averaged,
-            lost: Lost::none_of(&unmasked(&splits.val, config.view).samples)?,
-        };
+        let lost = Lost::none_of(&unmasked(&splits.val, config.view).samples)?;
+        let task = Classification { config, splits, weights, averaged, lost };
         let place = Place { dir, config, free: FREE, data: splits.fingerprint(), columns: COLUMNS, resume };
         let mut loaded = None;
         let session = Session::open(gpu, place, engine, task, |engine| {

@@ -15,7 +15,7 @@ use crate::tensor::Tensor;
 
 use super::lost::Lost;
 use super::run_dir::refuse_lost_start;
-use super::session::{Engine, Place, Session, Settings, Task, thinned};
+use super::session::{Engine, Place, Session, Settings, Task, thinned, with_what_fits};
 use super::step::{Loss, Normalisation, Optimizer, StepOptions, ema_slab};
 use super::validate::validate;
 use super::{Goal, Init, RunDir, Schedule, SegmentationScores, Segmenter};
@@ -178,7 +178,9 @@ impl<'a> SegmentRun<'a> {
             patience: config.patience,
         };
         let stepping = PlanOptions { recompute: config.recompute, ..planning.clone() };
-        let engine = Engine::new(gpu, step, source, settings, &stepping)?;
+        let smaller = |batch| StepOptions { batch, ..options }.build();
+        let engine = Engine::new(gpu, step, source, settings, &stepping)
+            .map_err(|error| with_what_fits(error, gpu, config.batch, &stepping, smaller))?;
         let SegmentConfig { net, normalisation, size, .. } = *config;
         let view = engine.params.view(&ema_slab())?;
         let averaged = Segmenter::with_params(gpu, net, normalisation, size, view, 0.5).planned(planning.clone());

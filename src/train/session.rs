@@ -77,6 +77,25 @@ pub(super) struct Engine {
     planning: PlanOptions,
 }
 
+/// The error of a step that cannot be planned, with the largest batch that can, of those that are half as large, a quarter
+/// and so on; `build` gives a batch's step.
+pub(super) fn with_what_fits(
+    error: Error,
+    gpu: &Gpu,
+    batch: usize,
+    planning: &PlanOptions,
+    build: impl Fn(usize) -> Result<StepGraph>,
+) -> Error {
+    let Error::Plan { message, hint } = error else { return error };
+    let fits = |batch: &usize| build(*batch).and_then(|step| step.plan(gpu, planning)).is_ok();
+    let mut smaller = std::iter::successors(Some(batch / 2), |batch| Some(batch / 2)).take_while(|batch| *batch > 0);
+    let hint = match smaller.find(fits) {
+        Some(batch) => format!("--batch {batch} fits; else {hint}"),
+        None => hint,
+    };
+    Error::Plan { message, hint }
+}
+
 /// A step on the device, with what it was given.
 pub(super) struct Running {
     pub step: u64,
@@ -158,7 +177,7 @@ impl Engine {
     ) -> Result<Self> {
         settings.schedule.check()?;
         source.refuse_missing()?;
-        let plan = Plan::new(gpu, &step.graph, &[step.loss, step.control], planning)?;
+        let plan = step.plan(gpu, planning)?;
         if source.batches() == 0 {
             let (batch, all) = (settings.batch, source.samples().len());
             let message = format!("a batch of {batch} is larger than the training set of {all} (hint: --batch)");

@@ -5,11 +5,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
 use crate::graph::{Graph, ParamInfo, SEGMENT, Slab, Value};
 use crate::models::weights::{Normalisation as MetaNormalisation, Weights};
 use crate::models::{DropoutKey, RunningStatistics, UNet};
 use crate::ops::adamw::AdamW;
 use crate::ops::sgd::Sgd;
+use crate::plan::{Plan, PlanOptions};
 use crate::tensor::Tensor;
 
 /// What is minimised.
@@ -281,6 +283,16 @@ pub struct StepGraph {
     pub norm: Value,
     /// Norm, coefficient, and whether the step was taken.
     pub control: Value,
+}
+
+impl StepGraph {
+    /// Plans the step: a run gives the loss and the control's values.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn plan(&self, gpu: &Gpu, options: &PlanOptions) -> Result<Plan> {
+        Plan::new(gpu, &self.graph, &[self.loss, self.control], options)
+    }
 }
 
 impl StepOptions {
