@@ -142,8 +142,8 @@ impl Guidance {
 
     /// Reads a file of the same form.
     ///
-    /// Fails where it cannot be read, a language or a statement is missing or empty, a statement of a class has no
-    /// source, a source is not in the file, or two classes share a label.
+    /// Fails where it cannot be read, a language or a statement is missing or empty, a statement has no source, a source
+    /// is not in the file, or two classes share a label.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
@@ -166,14 +166,14 @@ impl Guidance {
             if class.name.en.trim().is_empty() || class.name.ko.trim().is_empty() {
                 return Err(format!("class {name:?}: its name is empty in a language"));
             }
-            if class.statements().iter().any(|statement| statement.sources.is_empty()) {
-                return Err(format!("class {name:?}: a statement without a source"));
-            }
         }
         let statements = self.classes.iter().flat_map(ClassGuidance::statements);
         for statement in statements.chain([&self.notice, &self.always]) {
             if statement.en.trim().is_empty() || statement.ko.trim().is_empty() {
                 return Err(format!("the statement {:?} is empty in a language", statement.en));
+            }
+            if statement.sources.is_empty() {
+                return Err(format!("the statement {:?} is without a source", statement.en));
             }
             if let Some(key) = statement.sources.iter().find(|key| !self.sources.contains_key(*key)) {
                 return Err(format!("the statement {:?} names the source {key:?}, which is not there", statement.en));
@@ -284,7 +284,8 @@ mod tests {
     #[test]
     fn every_source_is_used() {
         let guidance = Guidance::own().unwrap();
-        let statements = guidance.classes.iter().flat_map(ClassGuidance::statements).chain([&guidance.always]);
+        let of_classes = guidance.classes.iter().flat_map(ClassGuidance::statements);
+        let statements = of_classes.chain([&guidance.notice, &guidance.always]);
         let used: BTreeSet<&String> = statements.flat_map(|statement| &statement.sources).collect();
         assert!(guidance.sources.keys().all(|key| used.contains(key)), "{used:?}");
         assert_eq!(guidance.number("aad-abcde"), Some(1));
@@ -295,6 +296,8 @@ mod tests {
         let broken = [
             ("sources = [\"nice-ng12\"]", "sources = [\"nowhere\"]", "nowhere"),
             ("sources = [\"nice-ng12\"]", "sources = []", "without a source"),
+            ("sources = [\"bmj-apps\", \"ham10000\"]", "sources = []", "\"This is no diagnosis."),
+            ("sources = [\"aad-abcde\"]", "sources = []", "\"Have a doctor look"),
             ("labels = [\"bcc\"]", "labels = [\"DF\"]", "two classes"),
             ("ko = \"피부과 전문의입니다.\"", "ko = \" \"", "empty in a language"),
             ("ko = \"피부과 전문의입니다.\"\n", "", "missing field"),
