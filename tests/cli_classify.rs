@@ -179,8 +179,10 @@ fn folders_of_classes_and_outlines_by_a_network() {
     );
     assert!(out(&said).contains("no diagnosis"));
     let found = text(&dir.path().join("lr"));
-    let args = ["train", "classify", &data, "--out", &found, "--find-lr", "--steps", "12"];
-    ok(&nevus(args.into_iter().chain(SMALL)));
+    let args = ["train", "classify", &data, "--out", &found, "--find-lr", "--steps", "12", "--recipe", "original"];
+    let searched = nevus(args.into_iter().chain(SMALL));
+    ok(&searched);
+    assert!(err(&searched).contains("began pretrained") && !err(&done).contains("began pretrained"));
     assert!(fs::read_to_string(dir.path().join("lr/find-lr.csv")).unwrap().starts_with("lr,loss,smoothed\n"));
     assert!(dir.path().join("lr/find-lr.svg").is_file());
     refused(&nevus(["classify", &text(&made), "--weights", &unet]), "not a ResNet");

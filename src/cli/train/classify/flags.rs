@@ -23,7 +23,8 @@ use crate::train::{Schedule, StageRates};
 enum Recipe {
     /// AdamW with warm-up and cosine, class weights to the power ½, label smoothing, dropout, an average of the weights
     Transfer,
-    /// The study's: cross-entropy, SGD 0.001 with momentum 0.9, batch 64, at most 999 epochs, patience 50 on val loss
+    /// The study's: cross-entropy, SGD 0.001 with momentum 0.9, batch 64, at most 999 epochs, patience 50 on val loss, from a
+    /// pretrained network (--init); --augment and --size stay nevus's own
     Original,
 }
 
@@ -268,6 +269,11 @@ impl Recipe {
 /// The recipe to follow: that of a flag, or for a new run the default.
 fn recipe(args: &ClassifyArgs) -> Option<Recipe> {
     args.recipe.or((!args.resume).then_some(Recipe::Transfer))
+}
+
+/// Whether a new run follows the study's recipe without the pretrained network that it began with.
+pub(super) fn lacks_pretrained(args: &ClassifyArgs) -> bool {
+    args.recipe == Some(Recipe::Original) && args.init.is_none() && !args.resume
 }
 
 /// What the flags ask for, over the configuration of the run to go on with or the recipe; classes and the length of the

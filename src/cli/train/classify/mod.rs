@@ -45,6 +45,9 @@ pub(super) fn run(args: &ClassifyArgs, context: &Context) -> Result<ExitCode> {
     let stored = args.resume.then(|| RunDir::config(&args.out)).transpose()?;
     let init = args.init.as_ref().map(Weights::open).transpose()?;
     let mut config = flags::config(args, stored.as_ref(), init.as_ref())?;
+    if flags::lacks_pretrained(args) {
+        context.say("the study's network began pretrained, this one from random values (hint: --init WEIGHTS)");
+    }
     let gpu = context.open_gpu()?;
     let (splits, without_outline) = splits(args, &config, stored.is_some(), &gpu, context)?;
     flags::fit(args, &mut config, &splits.train);
