@@ -219,15 +219,15 @@ fn chromium() -> Option<PathBuf> {
     std::env::split_paths(&folders).flat_map(|folder| names.map(|name| folder.join(name))).find(|path| path.is_file())
 }
 
-/// Opens a page without a window; returns its DOM after it has loaded, and what was said on the console.
-fn open(browser: &Path, page: &Path, profile: &Path) -> (String, Vec<String>) {
+/// Opens a page without a window and with these flags; returns what comes on stdout, and what was said on the console.
+fn open(browser: &Path, page: &Path, profile: &Path, flags: &[&str]) -> (String, Vec<String>) {
     let output = Command::new(browser)
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--timeout=180000"])
         // Nothing but the page is to be loaded.
         .args(["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"])
         .arg("--allow-file-access-from-files")
         .arg(format!("--user-data-dir={}", profile.display()))
-        .arg("--dump-dom")
+        .args(flags)
         .arg(format!("file://{}", page.display()))
         .timeout(std::time::Duration::from_secs(240))
         .output()
@@ -236,21 +236,28 @@ fn open(browser: &Path, page: &Path, profile: &Path) -> (String, Vec<String>) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), console)
 }
 
+/// The flag that asks for the DOM after the page has loaded.
+const DOM: &str = "--dump-dom";
+
 /// Put into a copy of the page, which itself runs no script: tells the page around it how wide it is, whether it must be
-/// scrolled sideways, how many pictures it has, and how many of them are there. All at once when it has loaded, for the DOM
-/// is handed over then, and with every photograph laid out, also those that are not in sight.
+/// scrolled sideways, how many pictures it has, how many of them are there, and whether it is darker than its text. All at
+/// once when it has loaded, for the DOM is handed over then, and with every photograph laid out, also those that are not in
+/// sight.
 const PROBE: &str = "<script>addEventListener('load', () => {
   for (const article of document.querySelectorAll('article')) article.style.contentVisibility = 'visible';
   const images = [...document.images];
   const loaded = images.filter(image => image.complete && image.naturalWidth > 0).length;
   const sideways = document.documentElement.scrollWidth > innerWidth;
+  const { backgroundColor, color } = getComputedStyle(document.body);
+  const light = of => of.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
+  const mode = light(backgroundColor) < light(color) ? 'dark' : 'light';
   const said = parent.document.createElement('output');
-  said.append(`[${innerWidth} ${sideways} ${images.length} ${loaded}]`);
+  said.append(`[${innerWidth} ${sideways} ${images.length} ${loaded} ${mode}]`);
   parent.document.body.append(said);
 });</script></body>";
 
 #[test]
-fn a_browser_shows_every_picture_at_phone_and_desktop_width_and_has_nothing_to_complain_of() {
+fn a_browser_shows_every_picture_at_phone_and_desktop_width_light_and_dark_prints_it_and_does_not_complain() {
     let Some(browser) = chromium() else {
         eprintln!("SKIPPED: no chromium, chromium-browser or google-chrome in PATH");
         return;
@@ -268,7 +275,7 @@ fn a_browser_shows_every_picture_at_phone_and_desktop_width_and_has_nothing_to_c
     assert_eq!(code(&done), 0, "{}", err(&done));
     let profile = dir.path().join("profile");
     let report = out.join("report.html");
-    let (dom, console) = open(&browser, &report, &profile);
+    let (dom, console) = open(&browser, &report, &profile, &[DOM]);
     assert_eq!(console, Vec::<String>::new());
     assert_eq!(dom.matches("<article").count(), 2, "{}", &dom[..500.min(dom.len())]);
 
@@ -280,11 +287,23 @@ fn a_browser_shows_every_picture_at_phone_and_desktop_width_and_has_nothing_to_c
         html.matches(" alt=\"").count(),
         "a picture says nothing to those who hear it"
     );
-    let (said, console) = probe(&browser, &html, dir.path());
+    for (flags, mode) in [(&[DOM][..], "light"), (&[DOM, "--force-dark-mode"], "dark")] {
+        let (said, console) = probe(&browser, &html, dir.path(), flags);
+        assert_eq!(console, Vec::<String>::new(), "{mode}");
+        // As wide as the frame, without a need to scroll sideways.
+        let wanted = [390, 1280].map(|width| format!("[{width} false {pictures} {pictures} {mode}]"));
+        assert_eq!(said, wanted);
+    }
+
+    let printed = dir.path().join("report.pdf");
+    let (_, console) = open(&browser, &report, &profile, &[&format!("--print-to-pdf={}", printed.display())]);
     assert_eq!(console, Vec::<String>::new());
-    // As wide as the frame, without a need to scroll sideways.
-    let wanted = [390, 1280].map(|width| format!("[{width} false {pictures} {pictures}]"));
-    assert_eq!(said, wanted);
+    let pdf = fs::read(&printed).unwrap();
+    let count = |what: &[u8]| pdf.windows(what.len()).filter(|part| *part == what).count();
+    assert!(pdf.starts_with(b"%PDF-"));
+    // The overview, a sheet for each photograph, and where what is said comes from.
+    assert!(count(b"/Type /Page\n") > 2, "{} sheets", count(b"/Type /Page\n"));
+    assert!(count(b"/Subtype /Image") >= 4, "{} pictures", count(b"/Subtype /Image"));
 }
 
 /// What the test above looks for, it finds: a page that is too wide, whose picture is broken, and that complains.
@@ -301,14 +320,14 @@ fn a_browser_tells_a_broken_page() {
         <img src=\"{pixel}\" alt=\"\"><img src=\"data:image/jpeg;base64,/9j/4AAQ\" alt=\"\">
         <div style=\"width:700px\">wide</div><script>console.error('broken')</script></body></html>"
     );
-    let (said, console) = probe(&browser, &html, dir.path());
-    assert_eq!(said, ["[390 true 2 1]", "[1280 false 2 1]"]);
+    let (said, console) = probe(&browser, &html, dir.path(), &[DOM]);
+    assert_eq!(said, ["[390 true 2 1 light]", "[1280 false 2 1 light]"]);
     assert!(console.len() == 2 && console.iter().all(|line| line.contains("broken")), "{console:?}");
 }
 
 /// Opens a page in frames as wide as a phone and a desktop; returns what its copies say by [`PROBE`], the narrower first, and
 /// what was said on the console.
-fn probe(browser: &Path, html: &str, dir: &Path) -> (Vec<String>, Vec<String>) {
+fn probe(browser: &Path, html: &str, dir: &Path, flags: &[&str]) -> (Vec<String>, Vec<String>) {
     // The page's own policy allows no script.
     let policy = html.find("<meta http-equiv").unwrap();
     let end = policy + html[policy..].find('>').unwrap() + 1;
@@ -318,7 +337,7 @@ fn probe(browser: &Path, html: &str, dir: &Path) -> (Vec<String>, Vec<String>) {
       <iframe width=390 height=800 style='border:0' src='copy.html'></iframe>
       <iframe width=1280 height=800 style='border:0' src='copy.html'></iframe></body>";
     fs::write(dir.join("frames.html"), frames).unwrap();
-    let (dom, console) = open(browser, &dir.join("frames.html"), &dir.join("profile"));
+    let (dom, console) = open(browser, &dir.join("frames.html"), &dir.join("profile"), flags);
     let rest = dom.split("<output>").skip(1);
     let mut said: Vec<String> = rest.filter_map(|rest| Some(rest.split_once("</output>")?.0.to_owned())).collect();
     said.sort_by_key(|said| said.starts_with("[1280"));
