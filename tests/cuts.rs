@@ -278,9 +278,41 @@ fn what_cannot_be_cut_is_refused_by_name() {
     assert!(hint.contains("--size"), "{hint}");
 }
 
+/// The largest binding that every WebGPU adapter has.
+const LIMIT: u64 = 128 << 20;
+
+/// The network itself, by the step that `nevus train classify` runs.
+#[cfg(feature = "train")]
+#[test]
+fn a_resnet_50s_step_of_64_at_224_is_planned_within_128_mib() {
+    use std::collections::BTreeSet;
+
+    use nevus::models::resnet::ResNetTraining;
+    use nevus::models::{ResNet, ResNetDepth};
+    use nevus::ops::cross_entropy::CrossEntropy;
+    use nevus::train::step::{Optimizer, Rate, Step};
+
+    let Some(_) = gpu() else { return };
+    let low = low(LIMIT);
+    let optimizer = Optimizer::Sgd { momentum: 0.9, weight_decay: 0.0 };
+    let [few, all] = [2, 64].map(|batch| {
+        let step = Step { parts: 1, optimizer, clip: f32::INFINITY, average: true, rate: &Rate::usual };
+        let step = step.append(Graph::new(), |graph, _, running| {
+            let image = graph.input("image.0", [batch, 3, 224, 224])?;
+            let target = graph.input("target.0", [batch])?;
+            let training = ResNetTraining { running, frozen_norms: &BTreeSet::new(), dropout: None };
+            let logits = ResNet::new(ResNetDepth::D50, 3).build_training(graph, image, training)?.logits;
+            graph.cross_entropy(CrossEntropy::new(0.0)?, logits, target, None)
+        });
+        step.unwrap().plan(&low, &PlanOptions::default()).unwrap()
+    });
+    println!("{}; {} dispatches", all.memory(), all.dispatches());
+    assert!(all.memory().total() > 2 << 30);
+    assert!(all.dispatches() > few.dispatches(), "nothing is cut");
+}
+
 #[test]
 fn a_batch_of_64_at_224_is_planned_within_128_mib() {
-    const LIMIT: u64 = 128 << 20;
     let Some(_) = gpu() else { return };
     let low = low(LIMIT);
     for training in [true, false] {
