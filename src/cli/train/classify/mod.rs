@@ -206,6 +206,8 @@ fn splits(
             classes = data.classes(Some(*count))?;
         }
     }
+    // What is refused makes no folder for sides that are drawn.
+    data.labelled(&classes)?;
     sides::prepare(&mut data, config.seed, &args.out, context)?;
     let mut all = data.labelled(&classes)?;
     let mut lost = BTreeSet::new();
