@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nevus::data::image::RgbImage;
 use nevus::data::phantom::{Coloring, PhantomOptions, write_phantoms};
+use nevus::data::resize::resize_maps;
 use nevus::data::save::write_png;
 use nevus::data::{Augment, Classes, Dataset, DecodeLimits, Labelled, Sample, View, read_mask, read_photo};
-use nevus::models::{ResNet, ResNetDepth, Stage, Weights};
+use nevus::models::{Meta, ResNet, ResNetDepth, Stage, Weights};
 use nevus::plan::PlanOptions;
 use nevus::train::classification::{Calibration, Decide};
 use nevus::train::classify::{ClassLoss, ClassifyConfig, ClassifyRun, ClassifySplits, Ended, Event, Monitor};
@@ -147,6 +148,9 @@ const EPOCHS: u64 = 8;
 const LAYER: &str = "layer2";
 /// How much more of the heat map lies on the lesions than would if it were even.
 const FACTOR: f64 = 1.3;
+/// Height and width at which the last layer, too, has a grid finer than a lesion; what it is then asked of.
+const LARGE: usize = 160;
+const SOME: Range<usize> = UNSEEN.start..UNSEEN.start + 60;
 
 #[test]
 fn from_scratch_it_tells_unseen_colors_apart_and_looks_at_the_lesions() {
@@ -189,22 +193,32 @@ fn from_scratch_it_tells_unseen_colors_apart_and_looks_at_the_lesions() {
     );
     assert!(scores.accuracy >= 0.95, "{:?}", scores.confusion);
 
-    let cam = GradCam::of(&gpu, &classifier, LAYER, &PlanOptions::default()).unwrap();
-    let maps: Vec<[f64; 2]> = unseen
-        .samples
-        .iter()
-        .zip(&unseen.indices)
-        .filter_map(|(sample, &class)| on_lesion(&cam, &classifier, sample, class))
-        .collect();
-    assert!(10 * maps.len() >= 9 * unseen.samples.len(), "{} maps have no weight", unseen.samples.len() - maps.len());
-    let mean = |which: usize| maps.iter().map(|shares| shares[which]).sum::<f64>() / maps.len() as f64;
-    println!("of the maps' weight {:.3} lies on lesions, which take {:.3} of their places", mean(0), mean(1));
-    assert!(mean(0) > FACTOR * mean(1), "{} {}", mean(0), mean(1));
+    let shares = |classifier: &Classifier, layer: &str, photographs: &Labelled| -> [f64; 4] {
+        let cam = GradCam::of(&gpu, classifier, layer, &PlanOptions::default()).unwrap();
+        let pairs = photographs.samples.iter().zip(&photographs.indices);
+        let maps: Vec<[f64; 4]> =
+            pairs.filter_map(|(sample, &class)| on_lesion(&cam, classifier, sample, class)).collect();
+        let all = photographs.samples.len();
+        assert!(10 * maps.len() >= 9 * all, "{layer}: {} maps have no weight", all - maps.len());
+        [0, 1, 2, 3].map(|which| maps.iter().map(|shares| shares[which]).sum::<f64>() / maps.len() as f64)
+    };
+    let looks = |layer: &str, [on_places, places, on_pixels, pixels]: [f64; 4]| {
+        println!("{layer}: {on_places:.3} on {places:.3} of the places, {on_pixels:.3} on {pixels:.3} of the pixels");
+        assert!(on_places > 0.5 && on_places > FACTOR * places, "{layer}: {on_places} {places}");
+        assert!(on_pixels > FACTOR * pixels, "{layer}: {on_pixels} {pixels}");
+    };
+    looks(LAYER, shares(&classifier, LAYER, &unseen));
+    // The layer that nevus analyze shows.
+    let mut enlarged = weights.clone();
+    enlarged.set_meta(&Meta { input_size: Some((LARGE, LARGE)), ..weights.meta().unwrap() });
+    let enlarged = Classifier::new(&gpu, &enlarged).unwrap();
+    looks("layer4", shares(&enlarged, "layer4", &part(&all, SOME)));
 }
 
 /// The share of a photograph's heat map that lies on its lesion, and the share of the map's places that do: those with any
-/// pixel of the mask. `None` where nothing spoke for the class.
-fn on_lesion(cam: &GradCam, classifier: &Classifier, sample: &Sample, class: usize) -> Option<[f64; 2]> {
+/// pixel of the mask. Then the same of the map as the page shows it, enlarged, by the pixels of the mask. `None` where
+/// nothing spoke for the class.
+fn on_lesion(cam: &GradCam, classifier: &Classifier, sample: &Sample, class: usize) -> Option<[f64; 4]> {
     let limits = DecodeLimits::default();
     let photo = read_photo(&sample.image, &limits).unwrap();
     let mask = read_mask(sample.mask.as_ref().unwrap(), &limits).unwrap();
@@ -216,12 +230,20 @@ fn on_lesion(cam: &GradCam, classifier: &Classifier, sample: &Sample, class: usi
         let (y, x) = (at / width * rows / height, at % width * columns / width);
         lesion[y * columns + x] = true;
     }
-    let weight = |on: bool| -> f64 {
-        let chosen = map.data().iter().zip(&lesion).filter(|(_, lesion)| **lesion || !on);
-        chosen.map(|(value, _)| f64::from(*value)).sum()
-    };
-    let places = lesion.iter().filter(|lesion| **lesion).count() as f64 / lesion.len() as f64;
-    (weight(false) > 0.0).then(|| [weight(true) / weight(false), places])
+    let shown = resize_maps(&map, height, width).unwrap();
+    let inside: Vec<bool> = mask.as_raw().iter().map(|&value| value == 255).collect();
+    let [on_places, places] = share(map.data(), &lesion)?;
+    let [on_pixels, pixels] = share(shown.data(), &inside)?;
+    Some([on_places, places, on_pixels, pixels])
+}
+
+/// The share of the values' sum that is inside, and the share of the values; `None` for a sum of 0.
+fn share(values: &[f32], inside: &[bool]) -> Option<[f64; 2]> {
+    let sum =
+        |all: bool| values.iter().zip(inside).filter(|(_, on)| all || **on).map(|(value, _)| f64::from(*value)).sum();
+    let (on, all): (f64, f64) = (sum(false), sum(true));
+    let places = inside.iter().filter(|on| **on).count() as f64 / inside.len() as f64;
+    (all > 0.0).then(|| [on / all, places])
 }
 
 /// Everything that is drawn takes part: order, augmentation, mixup, dropout.
