@@ -55,6 +55,7 @@ const WANTED: &[(wgpu::Features, &str)] = &[
     (wgpu::Features::SHADER_INT64, "int64"),
     (wgpu::Features::TIMESTAMP_QUERY, "timestamp"),
     (wgpu::Features::PIPELINE_CACHE, "pipeline-cache"),
+    (wgpu::Features::IMMEDIATES, "immediates"),
 ];
 
 /// Every adapter, in wgpu's order.
@@ -197,6 +198,8 @@ pub struct Caps {
     pub max_workgroups: u32,
     /// Whether time can be taken per dispatch.
     pub timestamps: bool,
+    /// Bytes of a dispatch's parameters that travel with its command, without a buffer; 0 where none can.
+    pub immediates: u32,
     pub(super) pipeline_cache: bool,
     pub(super) timestamp_period: f32,
 }
@@ -219,6 +222,10 @@ impl Caps {
             offset_alignment: u64::from(limits.min_storage_buffer_offset_alignment).max(256),
             max_workgroups: limits.max_compute_workgroups_per_dimension,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            immediates: match features.contains(wgpu::Features::IMMEDIATES) {
+                true => limits.max_immediate_size,
+                false => 0,
+            },
             pipeline_cache: features.contains(wgpu::Features::PIPELINE_CACHE),
             timestamp_period,
             adapter,
@@ -253,6 +260,7 @@ impl Caps {
             offset_alignment: 256,
             max_workgroups: 65_535,
             timestamps: false,
+            immediates: 0,
             pipeline_cache: false,
             timestamp_period: 1.0,
             adapter,

@@ -70,7 +70,7 @@ impl Gpu {
 
     fn dispatch_nothing(&self, key: &PipelineKey) -> Result<()> {
         let pipeline = self.pipelines_of(std::slice::from_ref(key))?.remove(0);
-        let layout = self.bind_layout(key.bindings)?;
+        let layout = self.bind_layout(key.bindings, key.immediates == 0)?;
         let device = &self.0.device;
         self.scoped(key.shader, 0, || {
             let buffer = |usage| {
@@ -81,6 +81,7 @@ impl Gpu {
             let operands: Vec<_> = (0..key.bindings).map(|_| buffer(wgpu::BufferUsages::STORAGE)).collect();
             let entries: Vec<_> = (0u32..)
                 .zip(std::iter::once(&block).chain(&operands))
+                .skip(usize::from(key.immediates > 0))
                 .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
                 .collect();
             let label = Some(key.shader);
@@ -91,6 +92,9 @@ impl Gpu {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 pass.set_pipeline(&pipeline);
                 pass.set_bind_group(0, &group, &[]);
+                if key.immediates > 0 {
+                    pass.set_immediates(0, &vec![0; key.immediates as usize]);
+                }
                 pass.dispatch_workgroups(0, 1, 1);
             }
             self.0.queue.submit([encoder.finish()]);

@@ -16,11 +16,17 @@ pub(super) struct PipelineKey {
     pub vars: Vars,
     /// Storage bindings after the uniform block.
     pub bindings: usize,
+    /// Bytes of the parameters where they are immediates; 0 where they lie in the uniform block.
+    pub immediates: u32,
 }
+
+/// How every shader declares its parameters, and how it does where they are immediates.
+const UNIFORM: &str = "@group(0) @binding(0) var<uniform> p: Params;";
+const IMMEDIATE: &str = "var<immediate> p: Params;";
 
 pub(super) struct Pipelines {
     made: Mutex<HashMap<PipelineKey, Arc<wgpu::ComputePipeline>>>,
-    layouts: Mutex<HashMap<usize, Arc<wgpu::BindGroupLayout>>>,
+    layouts: Mutex<HashMap<(usize, bool), Arc<wgpu::BindGroupLayout>>>,
     disk: Option<DiskCache>,
 }
 
@@ -88,10 +94,13 @@ impl Gpu {
 
     fn compile(&self, key: &PipelineKey) -> Result<wgpu::ComputePipeline> {
         let device = &self.0.device;
-        let text = self.0.shaders.expand(key.shader, &key.vars)?;
+        let mut text = self.0.shaders.expand(key.shader, &key.vars)?;
+        if key.immediates > 0 {
+            text = text.replacen(UNIFORM, IMMEDIATE, 1);
+        }
         let descriptor =
             wgpu::ShaderModuleDescriptor { label: Some(key.shader), source: wgpu::ShaderSource::Wgsl(text.into()) };
-        let layout = self.bind_layout(key.bindings)?;
+        let layout = self.bind_layout(key.bindings, key.immediates == 0)?;
         let made = self.scoped(key.shader, 0, || {
             let module = if self.0.checked_shaders {
                 device.create_shader_module(descriptor)
@@ -104,7 +113,7 @@ impl Gpu {
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(key.shader),
                 bind_group_layouts: &[Some(&layout)],
-                immediate_size: 0,
+                immediate_size: key.immediates,
             });
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(key.shader),
@@ -128,13 +137,13 @@ impl Gpu {
         })
     }
 
-    /// Binding 0 is the uniform block, 1 to `storage` are read-write storage.
-    pub(super) fn bind_layout(&self, storage: usize) -> Result<Arc<wgpu::BindGroupLayout>> {
+    /// Binding 0 is the uniform block, where there is one, 1 to `storage` are read-write storage.
+    pub(super) fn bind_layout(&self, storage: usize, uniform: bool) -> Result<Arc<wgpu::BindGroupLayout>> {
         let mut layouts = lock(&self.0.pipelines.layouts);
-        if let Some(layout) = layouts.get(&storage) {
+        if let Some(layout) = layouts.get(&(storage, uniform)) {
             return Ok(Arc::clone(layout));
         }
-        let entries: Vec<_> = (0..=storage)
+        let entries: Vec<_> = (usize::from(!uniform)..=storage)
             .map(|binding| wgpu::BindGroupLayoutEntry {
                 binding: u32::try_from(binding).unwrap_or(u32::MAX),
                 visibility: wgpu::ShaderStages::COMPUTE,
@@ -152,7 +161,7 @@ impl Gpu {
         let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("nevus"), entries: &entries };
         let layout = self.scoped("bindings", 0, || self.0.device.create_bind_group_layout(&descriptor))?;
         let layout = Arc::new(layout);
-        layouts.insert(storage, Arc::clone(&layout));
+        layouts.insert((storage, uniform), Arc::clone(&layout));
         Ok(layout)
     }
 }

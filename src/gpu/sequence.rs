@@ -53,6 +53,8 @@ struct Step {
     shader: &'static str,
     pipeline: Arc<wgpu::ComputePipeline>,
     group: wgpu::BindGroup,
+    /// The parameters, where they are not in the uniform block.
+    immediates: Vec<u8>,
     workgroups: [u32; 3],
     work: u64,
 }
@@ -86,13 +88,25 @@ impl Sequence {
     pub fn new(gpu: &Gpu, dispatches: &[Dispatch]) -> Result<Self> {
         let keys: Vec<_> = dispatches
             .iter()
-            .map(|d| PipelineKey { shader: d.shader, vars: d.vars.clone(), bindings: d.binds.len() })
+            .map(|d| PipelineKey {
+                shader: d.shader,
+                vars: d.vars.clone(),
+                bindings: d.binds.len(),
+                immediates: u32::try_from(d.params.len())
+                    .ok()
+                    .filter(|&size| size <= gpu.caps().immediates)
+                    .unwrap_or(0),
+            })
             .collect();
         let pipelines = gpu.pipelines(&keys)?;
         let mut blocks = Vec::new();
         let mut offsets = Vec::with_capacity(dispatches.len());
         let alignment = usize::try_from(gpu.caps().offset_alignment).unwrap_or(256);
-        for dispatch in dispatches {
+        for (dispatch, key) in dispatches.iter().zip(&keys) {
+            if key.immediates > 0 {
+                offsets.push(0);
+                continue;
+            }
             blocks.resize(blocks.len().next_multiple_of(alignment), 0u8);
             offsets.push(blocks.len() as u64);
             blocks.extend_from_slice(&dispatch.params);
@@ -110,7 +124,7 @@ impl Sequence {
             buffer
         })?;
         let mut steps = Vec::with_capacity(dispatches.len());
-        for ((dispatch, pipeline), offset) in dispatches.iter().zip(pipelines).zip(offsets) {
+        for (((dispatch, key), pipeline), offset) in dispatches.iter().zip(&keys).zip(pipelines).zip(offsets) {
             let limit = gpu.caps().max_workgroups;
             if dispatch.workgroups.iter().any(|&n| n > limit) {
                 return Err(Error::Plan {
@@ -121,9 +135,13 @@ impl Sequence {
                     hint: "a smaller batch or size".into(),
                 });
             }
-            let layout = gpu.bind_layout(dispatch.binds.len())?;
-            let size = (dispatch.params.len() as u64).next_multiple_of(16);
-            let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: binding(&uniforms, offset, size) }];
+            let uniform = key.immediates == 0;
+            let layout = gpu.bind_layout(dispatch.binds.len(), uniform)?;
+            let mut entries = Vec::with_capacity(dispatch.binds.len() + 1);
+            if uniform {
+                let size = (dispatch.params.len() as u64).next_multiple_of(16);
+                entries.push(wgpu::BindGroupEntry { binding: 0, resource: binding(&uniforms, offset, size) });
+            }
             for (at, bind) in (1u32..).zip(&dispatch.binds) {
                 entries.push(wgpu::BindGroupEntry {
                     binding: at,
@@ -142,6 +160,7 @@ impl Sequence {
                 shader: dispatch.shader,
                 pipeline,
                 group,
+                immediates: if uniform { Vec::new() } else { dispatch.params.clone() },
                 workgroups: dispatch.workgroups,
                 work: dispatch.work,
             });
@@ -275,6 +294,9 @@ fn of_one(error: Error, first: &str, last: &str, count: usize) -> Error {
 fn encode(pass: &mut wgpu::ComputePass<'_>, step: &Step) {
     pass.set_pipeline(&step.pipeline);
     pass.set_bind_group(0, &step.group, &[]);
+    if !step.immediates.is_empty() {
+        pass.set_immediates(0, &step.immediates);
+    }
     let [x, y, z] = step.workgroups;
     pass.dispatch_workgroups(x, y, z);
 }
