@@ -1,4 +1,4 @@
-// peak / copy: how fast a device moves memory, where every lane copies 16 bytes.
+// peak / copy: how fast a device moves memory, where every lane copies 16 bytes {{ loads }} times, neighbours at once.
 //
 //   to[i] = from[i]
 //
@@ -15,8 +15,10 @@ struct Params { len4: u32 }
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let at = (wid.y * groups.x + wid.x) * 64u + lane;
-    if at < p.len4 {
-        target_[at] = source[at];
+    let first = (wid.y * groups.x + wid.x) * {{ 64 * loads }}u + lane;
+{% for i in range(loads) %}
+    if first + {{ i * 64 }}u < p.len4 {
+        target_[first + {{ i * 64 }}u] = source[first + {{ i * 64 }}u];
     }
+{% endfor %}
 }
