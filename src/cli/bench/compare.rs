@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::rows::Row;
 use crate::cli::table::table;
@@ -14,6 +15,17 @@ pub(super) struct Old {
     device: String,
     total_ms_min: Option<f64>,
     rows: Vec<Row>,
+    /// What was run, among other things.
+    #[serde(flatten)]
+    run: Map<String, Value>,
+}
+
+/// What tells the runs of networks apart; none of it stands in a bench of ops.
+const WORK: [&str; 9] = ["model", "mode", "optimizer", "loss", "average", "precision", "batch", "height", "width"];
+
+/// The work of a report.
+fn work(report: &Map<String, Value>) -> Vec<Option<&Value>> {
+    WORK.iter().map(|&key| report.get(key)).collect()
 }
 
 /// What got slower, and what the comparison rests on.
@@ -25,6 +37,8 @@ pub(super) struct Compared {
     pub slower: Vec<(String, f64, f64)>,
     /// Whether both ran on the same device.
     pub same_device: bool,
+    /// Whether both ran the same network in the same way, or ops.
+    pub same_work: bool,
 }
 
 impl Old {
@@ -37,8 +51,19 @@ impl Old {
         serde_json::from_str(&text).map_err(|error| Error::data(path, format!("is no bench's JSON: {error}")))
     }
 
-    /// Compares: rows are the same where op, layer and shape are; where several versions ran, the fastest counts.
-    pub(super) fn compare(&self, device: &str, total: Option<f64>, rows: &[Row], share: f64) -> Compared {
+    /// Compares with a newer report: the whole where it is the same work; rows are the same where op, layer and shape are;
+    /// where several versions ran, the fastest counts.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for a report that is none.
+    pub(super) fn compare(&self, report: &impl Serialize, share: f64) -> Result<Compared> {
+        // By its text, as the other was read: a number of 32 bits is another as a JSON value.
+        let new = serde_json::to_string(report).and_then(|text| serde_json::from_str::<Self>(&text));
+        let new = new.map_err(|error| Error::data("the report", error.to_string()))?;
+        Ok(self.beside(&new, share))
+    }
+
+    fn beside(&self, new: &Self, share: f64) -> Compared {
         let mut slower = Vec::new();
         let mut matched = 0;
         let mut note = |name: String, old: f64, new: f64| {
@@ -47,7 +72,8 @@ impl Old {
                 slower.push((name, old, new));
             }
         };
-        if let (Some(old), Some(new)) = (self.total_ms_min, total) {
+        let same_work = work(&self.run) == work(&new.run);
+        if let (Some(old), Some(new), true) = (self.total_ms_min, new.total_ms_min, same_work) {
             note("the whole".into(), old, new);
         }
         let key = |row: &Row| (row.op.clone(), row.name.clone(), row.shape.clone());
@@ -60,13 +86,13 @@ impl Old {
             best
         };
         let old = best(&self.rows);
-        for (key, new) in best(rows) {
+        for (key, new) in best(&new.rows) {
             if let Some(&old) = old.get(&key) {
                 note(format!("{} {} {}", key.0, key.1, key.2), old, new);
             }
         }
         slower.sort_by(|a, b| (b.2 - b.1).total_cmp(&(a.2 - a.1)));
-        Compared { matched, slower, same_device: self.device == device }
+        Compared { matched, slower, same_device: self.device == new.device, same_work }
     }
 }
 
@@ -74,6 +100,8 @@ impl Compared {
     /// What to print.
     pub(super) fn text(&self, share: f64) -> String {
         let device = if self.same_device { "" } else { "another device then: the comparison says little\n" };
+        let work = if self.same_work { "" } else { "other work then: only calls of the same shapes are compared\n" };
+        let device = format!("{device}{work}");
         let percent = share * 100.0;
         if self.slower.is_empty() {
             return format!("{device}none of {} figures is more than {percent:.0} % slower\n", self.matched);
@@ -107,22 +135,29 @@ mod tests {
         }
     }
 
+    fn report(device: &str, whole: Option<(f64, usize)>, rows: &[Row]) -> Old {
+        let run = whole.map(|(_, batch)| ("batch".to_owned(), Value::from(batch)));
+        let total_ms_min = whole.map(|(ms, _)| ms);
+        Old { device: device.into(), total_ms_min, rows: rows.to_vec(), run: run.into_iter().collect() }
+    }
+
     #[test]
     fn only_what_is_slower_by_more_than_the_share() {
-        let old = Old { device: "a".into(), total_ms_min: Some(10.0), rows: vec![row("x", 1.0), row("y", 2.0)] };
+        let old = report("a", Some((10.0, 8)), &[row("x", 1.0), row("y", 2.0)]);
         let new = [row("x", 1.3), row("y", 2.1), row("z", 9.0)];
-        let compared = old.compare("a", Some(11.5), &new, 0.1);
+        let compared = old.beside(&report("a", Some((11.5, 8)), &new), 0.1);
         assert_eq!((compared.matched, compared.same_device), (3, true));
         let names: Vec<&str> = compared.slower.iter().map(|(name, ..)| name.as_str()).collect();
         assert_eq!(names, ["the whole", "relu.forward x 1 -> 1"]);
-        assert!(old.compare("b", None, &new, 0.5).slower.is_empty());
-        assert!(old.compare("b", None, &new, 0.5).text(0.5).starts_with("another device"));
+        let other = old.beside(&report("b", Some((99.0, 16)), &new), 0.5);
+        assert!(other.slower.is_empty() && !other.same_work, "another batch's whole is not compared");
+        assert!(other.text(0.5).starts_with("another device"));
     }
 
     #[test]
     fn the_fastest_version_counts() {
-        let old = Old { device: "a".into(), total_ms_min: None, rows: vec![row("x", 5.0), row("x", 1.0)] };
-        assert!(old.compare("a", None, &[row("x", 4.0), row("x", 1.05)], 0.1).slower.is_empty());
-        assert_eq!(old.compare("a", None, &[row("x", 4.0), row("x", 2.0)], 0.1).slower.len(), 1);
+        let old = report("a", None, &[row("x", 5.0), row("x", 1.0)]);
+        assert!(old.beside(&report("a", None, &[row("x", 4.0), row("x", 1.05)]), 0.1).slower.is_empty());
+        assert_eq!(old.beside(&report("a", None, &[row("x", 4.0), row("x", 2.0)]), 0.1).slower.len(), 1);
     }
 }

@@ -106,12 +106,12 @@ pub(super) fn run(args: &BenchArgs, context: &Context) -> Result<ExitCode> {
         Some(name) => {
             let report = model::run(name, args, &gpu, &peaks, context)?;
             context.print_or_write(|| model::text(&report), &report)?;
-            finish(args, old, &gpu.caps().describe(), Some(report.total_ms_min), &report.rows, context)
+            finish(args, old, &report, &report.rows, context)
         }
         None => {
             let report = op::run(args, &gpu, &peaks, context)?;
             context.print_or_write(|| op::text(&report), &report)?;
-            finish(args, old, &gpu.caps().describe(), None, &report.rows, context)
+            finish(args, old, &report, &report.rows, context)
         }
     }
 }
@@ -120,8 +120,7 @@ pub(super) fn run(args: &BenchArgs, context: &Context) -> Result<ExitCode> {
 fn finish(
     args: &BenchArgs,
     old: Option<Old>,
-    device: &str,
-    total: Option<f64>,
+    report: &impl Serialize,
     rows: &[Row],
     context: &Context,
 ) -> Result<ExitCode> {
@@ -129,7 +128,7 @@ fn finish(
         write_json(path, &trace::trace(rows))?;
     }
     let Some(old) = old else { return Ok(ExitCode::SUCCESS) };
-    let compared = old.compare(device, total, rows, args.slower);
+    let compared = old.compare(report, args.slower)?;
     context.say(compared.text(args.slower).trim_end());
     Ok(if compared.slower.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
