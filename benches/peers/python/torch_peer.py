@@ -137,6 +137,9 @@ def prepare(work, arguments):
     warnings.filterwarnings("ignore")
     torch.set_num_threads(arguments.threads)
     torch.backends.cudnn.benchmark = True
+    # All is f32: no rounding to TF32.
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise peer.Unsupported("this PyTorch has no CUDA device")
     if work["kind"] == "convolution" and work["part"] != "forward":

@@ -10,8 +10,8 @@ use crate::tune::{Subject, subjects as subjects_of, usual};
 
 use super::TuneArgs;
 
-/// The sizes that the shipped weights want.
-const SHIPPED: [[usize; 2]; 1] = [[96, 128]];
+/// The sizes that the shipped weights want: the U-Net's, the ResNet's.
+const SHIPPED: [[usize; 2]; 2] = [[96, 128], [128, 160]];
 /// Those of a U-Net's training by default, of ImageNet, and of photographs at three quarters of HAM10000's.
 const LARGER: [[usize; 2]; 3] = [[144, 192], [224, 224], [448, 592]];
 
