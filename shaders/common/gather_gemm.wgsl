@@ -13,6 +13,7 @@
 // phase (oy % div_y, ox % div_x), which all meet the same taps: every every_y-th, every every_x-th. `subpixel` 1: the
 // taps do not overlap (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky.
 // `batched` 1: every tap has images of its own, x_stride and out_stride apart, and none is summed: one plain GEMM a tap.
+// `parts`: how many of four input channels there are, where ci is below 4.
 // `residual`, `relu`, `mask`: what `common/epilogue` does to out.
 //
 // One loop over taps and channels: at every turn of every loop a software driver copies what the loop carries, here the
@@ -23,77 +24,20 @@
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let slot = wid.y * groups.x + wid.x;
-    // Where an image is written in runs of channels, the run starts at co_first, a whole tile, and out_base is that of
-    // channel 0, perhaps before the binding: the sum of both wraps around to the right place.
-    let co0 = p.co_first + (wid.z % p.co_tiles) * {{ tile }}u;
-{% if subpixel or batched %}
-    let tile = slot;
-    let tap = wid.z / p.co_tiles;
-    let row = p.w;
-    let plane = p.h * row;
-    let last = p.pixels - 1u;
-{% elif fractional %}
-    // Neighbours take turns at the phases, some of which have more taps than others.
-    let phases = u32(p.div_y * p.div_x);
-    let tile = slot / phases;
-    let phase_y = slot % phases / u32(p.div_x);
-    let phase_x = slot % u32(p.div_x);
-    let rows = (p.oh + u32(p.div_y) - 1u - phase_y) / u32(p.div_y);
-    let row = (p.ow + u32(p.div_x) - 1u - phase_x) / u32(p.div_x);
-    let plane = rows * row;
-    let pixels = p.pixels / (p.oh * p.ow) * plane;
-    if tile * {{ lanes * pixels }}u >= pixels {
-        return;
-    }
-    let last = pixels - 1u;
-    // The first tap of every_y, every_x that this phase meets.
-    let from_y = i32(phase_y) + p.shift_y;
-    let from_x = i32(phase_x) + p.shift_x;
-    var first_y = 0u;
-    while first_y < p.every_y && (from_y + i32(first_y) * p.step_y) % p.div_y != 0 {
-        first_y++;
-    }
-    var first_x = 0u;
-    while first_x < p.every_x && (from_x + i32(first_x) * p.step_x) % p.div_x != 0 {
-        first_x++;
-    }
-    let meets = first_y < min(p.every_y, p.kh) && first_x < min(p.every_x, p.kw);
-    let taps_y = (p.kh + p.every_y - 1u - first_y) / p.every_y;
-    let taps_x = (p.kw + p.every_x - 1u - first_x) / p.every_x;
-    let turns = select(0u, taps_y * taps_x * p.ci4, meets);
-    let first_dy = (from_y + i32(first_y) * p.step_y) / p.div_y;
-    let first_dx = (from_x + i32(first_x) * p.step_x) / p.div_x;
-    let step_y = p.step_y * i32(p.every_y) / p.div_y;
-    let step_x = p.step_x * i32(p.every_x) / p.div_x;
-{% else %}
-    let tile = slot;
-    let row = p.ow;
-    let plane = p.oh * row;
-    let last = p.pixels - 1u;
-    let taps_x = p.kw;
-    let turns = p.kh * taps_x * p.ci4;
-    let first_dy = p.shift_y;
-    let first_dx = p.shift_x;
-    let step_y = p.step_y;
-    let step_x = p.step_x;
-{% endif %}
+    let z = wid.z;
+{% set group_pixels = lanes * pixels %}
+{% include "common/gather_phases" %}
     let out_plane = p.oh * p.ow;
-{% for g in range(pixels) %}
-    let at{{ g }} = min(tile * {{ lanes * pixels }}u + {{ g * lanes }}u + lane, last);
-    let n{{ g }} = at{{ g }} / plane;
-    let in_plane{{ g }} = at{{ g }} - n{{ g }} * plane;
-    let oy{{ g }} = in_plane{{ g }} / row;
-    let ox{{ g }} = in_plane{{ g }} - oy{{ g }} * row;
-    let x{{ g }}_base = p.x_base + {{ "tap" if batched else "n" ~ g }} * p.x_stride;
-{% if not (subpixel or batched) %}
-    // The pixel's place on x, from which each tap lies dy, dx away.
-    let y{{ g }} = i32(oy{{ g }} * p.scale_y);
-    let x{{ g }} = i32(ox{{ g }} * p.scale_x);
-    let x{{ g }}_pixel = x{{ g }}_base + u32(y{{ g }} * i32(p.w) + x{{ g }});
-{% endif %}
-{% endfor %}
+{% set of = "" %}
+{% set count = pixels %}
+{% set step = lanes %}
+{% set first = "lane" %}
+{% include "common/gather_places" %}
+{% include "common/gather_source" %}
+    let co_lane = co0;
+    let out_first = p.out_base;
 {% set quads = tile // 4 %}
+{% set lane_quads = quads %}
 {% include "common/gather_start" %}
     let x_plane = p.h * p.w;
 {% if subpixel or batched %}
@@ -126,7 +70,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% if swapped %}
         // Past the last input channel x holds zeros; the weight of the last meets them.
 {% if broadcast %}
-{% for j in range(quads * 4 // lanes) %}
+{% for j in range((quads * 4 + lanes - 1) // lanes) %}
         let w{{ j }} = from_wide(weight[w_tap + w_row{{ j }} + min({{ turned }} * 4u + w_ci{{ j }}, p.ci - 1u)]);
 {% endfor %}
 {% else %}
@@ -137,7 +81,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
 {% endif %}
 {% elif broadcast %}
-{% for j in range(tile // lanes) %}
+{% for j in range((tile + lanes - 1) // lanes) %}
         let w{{ j }} = from_wide(weight[w_tap + {{ turned }} * p.co + w_at{{ j }}]);
 {% endfor %}
 {% endif %}
@@ -145,7 +89,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% if not (swapped or broadcast) %}
         let w{{ o }} = from_wide(weight[w_tap + {{ turned }} * p.co + min(co0 + {{ o }}u, p.co - 1u)]);
 {% endif %}
-{% for name in ["a", "b", "d", "e"] %}
+{% for name in ["a", "b", "d", "e"][:parts] %}
 {% set c = loop.index0 %}
 {% if swapped %}
 {% set load = c * quads + o // 4 %}
@@ -161,10 +105,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endif %}
 {% endfor %}
 {% for g in range(pixels) %}
-        c{{ o }}_{{ g }} = fma(a{{ o }}, q{{ g }}.x, c{{ o }}_{{ g }});
-        c{{ o }}_{{ g }} = fma(b{{ o }}, q{{ g }}.y, c{{ o }}_{{ g }});
-        c{{ o }}_{{ g }} = fma(d{{ o }}, q{{ g }}.z, c{{ o }}_{{ g }});
-        c{{ o }}_{{ g }} = fma(e{{ o }}, q{{ g }}.w, c{{ o }}_{{ g }});
+{% for name in ["a", "b", "d", "e"][:parts] %}
+        c{{ o }}_{{ g }} = fma({{ name }}{{ o }}, q{{ g }}.{{ ["x", "y", "z", "w"][loop.index0] }}, c{{ o }}_{{ g }});
+{% endfor %}
 {% endfor %}
 {% endfor %}
         plane_at += x_plane;

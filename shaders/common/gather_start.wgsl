@@ -5,7 +5,7 @@
     let tap_len = co4 * p.ci;
 {% if broadcast %}
     // Load j of a lane: four output channels, of one of the four input channels of a turn.
-{% for j in range(quads * 4 // lanes) %}
+{% for j in range((quads * 4 + lanes - 1) // lanes) %}
     let w_row{{ j }} = min(co0 / 4u + ({{ j * lanes }}u + lane) % {{ quads }}u, co4 - 1u) * p.ci;
     let w_ci{{ j }} = ({{ j * lanes }}u + lane) / {{ quads }}u;
 {% endfor %}
@@ -17,13 +17,13 @@
 {% else %}
     let tap_len = p.ci4 * p.co;
 {% if broadcast %}
-{% for j in range(tile // lanes) %}
+{% for j in range((tile + lanes - 1) // lanes) %}
     let w_at{{ j }} = min(co0 + {{ j * lanes }}u + lane, p.co - 1u);
 {% endfor %}
 {% endif %}
 {% endif %}
 {% if bias and broadcast %}
-{% for j in range(tile // lanes) %}
+{% for j in range((tile + lanes - 1) // lanes) %}
     let bias{{ j }} = bias[min(co0 + {{ j * lanes }}u + lane, p.co - 1u)];
 {% endfor %}
 {% endif %}

@@ -12,7 +12,7 @@
 // {{ lanes * pixels }} pixels of a workgroup, all of one image, need {{ pixels + 1 }} loads a lane. Such a place is inside the image just where
 // its row is; which columns are, is looked up once.
 //
-// `swapped`, `residual`, `relu`, `mask`: as in common/gather_gemm. The lanes are one subgroup.
+// `swapped`, `parts`, `residual`, `relu`, `mask`: as in common/gather_gemm. The lanes are one subgroup.
 
 {% include "common/gather_operands" %}
 
@@ -41,7 +41,14 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% for t in range(1, kw) %}
     let turned{{ t }} = (lane + {{ t }}u) % {{ lanes }}u;
 {% endfor %}
+    let co_lane = co0;
+    let out_first = p.out_base;
+{% set group_pixels = lanes * pixels %}
+{% set count = pixels %}
+{% set step = lanes %}
+{% set first = "lane" %}
 {% set quads = tile // 4 %}
+{% set lane_quads = quads %}
 {% include "common/gather_start" %}
     let x_image = p.x_base + n * p.x_stride;
     let x_plane = p.h * p.w;
@@ -62,7 +69,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
 {% for t in range(kw) %}
         let w_at_{{ t }} = w_taps + w_first + {{ t }}u * w_step;
-{% for j in range(tile // lanes) %}
+{% for j in range((tile + lanes - 1) // lanes) %}
 {% if swapped %}
         // Past the last input channel x holds zeros; the weight of the last meets them.
         let w{{ t }}_{{ j }} = from_wide(weight[w_at_{{ t }} + w_row{{ j }} + min(k * 4u + w_ci{{ j }}, p.ci - 1u)]);
@@ -85,7 +92,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
 {% for o in range(tile) %}
 {% for t in range(kw) %}
-{% for c in range(4) %}
+{% for c in range(parts) %}
 {% set load = c * quads + o // 4 if swapped else o %}
 {% set part = ["x", "y", "z", "w"][o % 4 if swapped else c] %}
         let b{{ o }}_{{ t }}_{{ c }} = subgroupBroadcast(w{{ t }}_{{ load // lanes }}.{{ part }}, {{ load % lanes }}u);
@@ -93,7 +100,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
 {% for g in range(pixels) %}
 {% for t in range(kw) %}
-{% for c in range(4) %}
+{% for c in range(parts) %}
         c{{ o }}_{{ g }} = fma(b{{ o }}_{{ t }}_{{ c }}, q{{ g }}_{{ t }}.{{ ["x", "y", "z", "w"][c] }}, c{{ o }}_{{ g }});
 {% endfor %}
 {% endfor %}

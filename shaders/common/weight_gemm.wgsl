@@ -17,14 +17,15 @@
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let columns = p.kh * p.kw * p.s4;
-    let column = wid.x * {{ lanes }}u + lane;
-    let inside = column < columns;
-    let tap = select(0u, column / p.s4, inside);
-    let group = select(0u, column - tap * p.s4, inside);
-    let ky = tap / p.kw;
-    let kx = tap - ky * p.kw;
+{% set columns = 1 %}
+{% set group_columns = lanes %}
+{% set step = 0 %}
+{% set first = "lane" %}
+{% include "common/weight_columns" %}
+    let ky = tap0 / p.kw;
+    let kx = tap0 - ky * p.kw;
     let b0 = wid.y * {{ tile }}u;
+    let b_lane = b0;
     let b4 = (p.b + 3u) / 4u;
     let split = p.first_split + wid.z;
     let first_sample = split / p.row_splits * p.samples;
@@ -45,37 +46,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     var c{{ o }}_3 = 0.0;
 {% endfor %}
     let to = wid.z * p.split_floats4;
-{% if continued %}
-    // The samples before are summed already.
-    if inside {
-{% for j in range(quads) %}
-{% if transposed %}
-        if b0 + {{ j * 4 }}u < p.b {
-            let row = to + (tap * b4 + b0 / 4u + {{ j }}u) * p.s + group * 4u;
-{% for k in range(4) %}
-            if group * 4u + {{ k }}u < p.s {
-                let v = from_wide(out[row + {{ k }}u]);
-                c{{ j * 4 }}_{{ k }} = v.x;
-                c{{ j * 4 + 1 }}_{{ k }} = v.y;
-                c{{ j * 4 + 2 }}_{{ k }} = v.z;
-                c{{ j * 4 + 3 }}_{{ k }} = v.w;
-            }
-{% endfor %}
-        }
-{% else %}
-{% for o in range(j * 4, j * 4 + 4) %}
-        if b0 + {{ o }}u < p.b {
-            let v = from_wide(out[to + (tap * p.s4 + group) * p.b + b0 + {{ o }}u]);
-            c{{ o }}_0 = v.x;
-            c{{ o }}_1 = v.y;
-            c{{ o }}_2 = v.z;
-            c{{ o }}_3 = v.w;
-        }
-{% endfor %}
-{% endif %}
-{% endfor %}
-    }
-{% endif %}
+{% set lane_quads = quads %}
+{% include "common/weight_continue" %}
     // One loop over the pixels of all rows and samples: at every turn of every loop a software driver copies what the
     // loop carries, here the whole tile.
     let row_turns = (p.ow + 3u) / 4u;
@@ -85,8 +57,8 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     var x = 0u;
     for (var turn = 0u; turn < turns; turn++) {
         let iy = i32(y * p.stride_y + ky * p.dil_y) - p.pad_y;
-        let row_ok = inside && u32(iy) < p.h;
-        let s_row = p.s_base + n * p.s_stride + group * s_plane + select(0u, u32(iy) * p.w, row_ok);
+        let row_ok = inside0 && u32(iy) < p.h;
+        let s_row = p.s_base + n * p.s_stride + group0 * s_plane + select(0u, u32(iy) * p.w, row_ok);
 {% if broadcast %}
         let b_row = p.b_base + n * p.b_stride + b_group * b_plane + y * p.ow;
 {% else %}
@@ -133,29 +105,5 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
         y = select(y, first_row, sample_ends);
         n += select(0u, 1u, sample_ends);
     }
-    if !inside {
-        return;
-    }
-{% if transposed %}
-{% for j in range(quads) %}
-    if b0 + {{ j * 4 }}u < p.b {
-        let row = to + (tap * b4 + b0 / 4u + {{ j }}u) * p.s + group * 4u;
-        let keep = vec4<u32>(b0 + {{ j * 4 }}u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.b);
-{% for k in range(4) %}
-        if group * 4u + {{ k }}u < p.s {
-            let v = vec4<f32>(c{{ j * 4 }}_{{ k }}, c{{ j * 4 + 1 }}_{{ k }}, c{{ j * 4 + 2 }}_{{ k }}, c{{ j * 4 + 3 }}_{{ k }});
-            out[row + {{ k }}u] = to_wide(select(vec4<f32>(0.0), v, keep));
-        }
-{% endfor %}
-    }
-{% endfor %}
-{% else %}
-    let keep = vec4<u32>(group * 4u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.s);
-{% for o in range(tile) %}
-    if b0 + {{ o }}u < p.b {
-        let v = vec4<f32>(c{{ o }}_0, c{{ o }}_1, c{{ o }}_2, c{{ o }}_3);
-        out[to + (tap * p.s4 + group) * p.b + b0 + {{ o }}u] = to_wide(select(vec4<f32>(0.0), v, keep));
-    }
-{% endfor %}
-{% endif %}
+{% include "common/weight_store" %}
 }

@@ -4,7 +4,8 @@ use crate::error::Result;
 use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, Taps, WeightParams,
+    self, Columns, DirectParams, GatherParams, Geometry, Parts, SUBGROUP, SUM, SUM_PARTS, Side, Staging, Taps,
+    WeightParams, staged_worth,
 };
 use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
 
@@ -15,7 +16,7 @@ pub(super) const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Re
 
 /// A version of the forward that stores images and weights in 16 bits.
 macro_rules! half {
-    ($shader:literal, $requires:expr, $broadcast:literal) => {
+    ($shader:literal, $requires:expr, $staging:expr) => {
         Version {
             shader: $shader,
             shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }],
@@ -25,7 +26,7 @@ macro_rules! half {
             exact: true,
             layouts: |op, inputs, outputs, offered| image_layouts(op, inputs, outputs, offered).map(Layouts::halved),
             lower: |call| {
-                let lowered = convolution::gather(call, $shader, &of(call, forward)?, Side::Y, $broadcast, Taps::Each)?;
+                let lowered = convolution::gather(call, $shader, &of(call, forward)?, Side::Y, $staging, Taps::Each)?;
                 Ok(half::lowered(lowered, call))
             },
         }
@@ -46,8 +47,45 @@ macro_rules! rows {
                 let takes = $geometry(op, inputs, outputs).is_ok_and(|g| Taps::makes_rows(&g));
                 takes.then(|| image_layouts(op, inputs, outputs, offered)).flatten()
             },
-            lower: |call| convolution::gather(call, $shader, &of(call, $geometry)?, $side, true, Taps::Rows($pixels)),
+            lower: |call| {
+                convolution::gather(call, $shader, &of(call, $geometry)?, $side, Staging::Subgroup, Taps::Rows($pixels))
+            },
         }
+    };
+}
+
+/// A version by workgroup memory that writes an image, with or without sums that are shared out.
+macro_rules! staged {
+    ($geometry:path, $side:path, $shader:literal, $taps:expr, $pays:expr, [$($sum:expr),*]) => {
+        Version {
+            shader: $shader,
+            shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }, $($sum),*],
+            requires: Requires::NOTHING,
+            views: true,
+            pays: |prospect| {
+                let geometry = $geometry(prospect.op, prospect.inputs, prospect.outputs);
+                let pays: fn(&Prospect<'_>, &Geometry) -> Worth = $pays;
+                geometry.map_or(Worth::Impossible, |g| pays(prospect, &g))
+            },
+            exact: true,
+            layouts: image_layouts,
+            lower: |call| convolution::gather(call, $shader, &of(call, $geometry)?, $side, Staging::Workgroup, $taps),
+        }
+    };
+    ($geometry:path, $side:path, $shader:literal) => {
+        staged!($geometry, $side, $shader, Taps::Each, |prospect, _| {
+            staged_worth(prospect.caps, [prospect.inputs[0][1], prospect.outputs[0][1]])
+        }, [])
+    };
+    ($geometry:path, $side:path, $shader:literal, shared) => {
+        staged!(
+            $geometry,
+            $side,
+            $shader,
+            Taps::Shared,
+            |prospect, g| Parts::of(g, $side).worth(prospect.caps, g, $side, prospect.fixed),
+            [SUM_PARTS]
+        )
     };
 }
 
@@ -71,7 +109,14 @@ pub(super) const FORWARD: &[Version] = &[
         exact: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv2d/forward_2_tiled", &of(call, forward)?, Side::Y, false, Taps::Each)
+            convolution::gather(
+                call,
+                "conv2d/forward_2_tiled",
+                &of(call, forward)?,
+                Side::Y,
+                Staging::Registers,
+                Taps::Each,
+            )
         },
     },
     Version {
@@ -83,17 +128,28 @@ pub(super) const FORWARD: &[Version] = &[
         exact: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv2d/forward_3_subgroup", &of(call, forward)?, Side::Y, true, Taps::Each)
+            convolution::gather(
+                call,
+                "conv2d/forward_3_subgroup",
+                &of(call, forward)?,
+                Side::Y,
+                Staging::Subgroup,
+                Taps::Each,
+            )
         },
     },
+    staged!(forward, Side::Y, "conv2d/forward_12_staged"),
+    staged!(forward, Side::Y, "conv2d/forward_13_shared", shared),
     rows!(forward, Side::Y, "conv2d/forward_10_rows_subgroup", 4, on_a_processor),
     rows!(forward, Side::Y, "conv2d/forward_11_rows_subgroup", 8, by_measure),
     winograd::FORWARD[0],
     winograd::FORWARD[1],
     winograd::FORWARD[2],
     winograd::FORWARD[3],
-    half!("conv2d/forward_8_half", Requires::HALF, false),
-    half!("conv2d/forward_9_half_subgroup", Requires { subgroup: Some(SUBGROUP), ..Requires::HALF }, true),
+    winograd::FORWARD[4],
+    winograd::FORWARD[5],
+    half!("conv2d/forward_8_half", Requires::HALF, Staging::Registers),
+    half!("conv2d/forward_9_half_subgroup", Requires { subgroup: Some(SUBGROUP), ..Requires::HALF }, Staging::Subgroup),
 ];
 
 pub(super) const BACKWARD_DATA: &[Version] = &[
@@ -121,7 +177,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
                 "conv2d/backward_data_2_tiled",
                 &of(call, backward_data)?,
                 Side::X,
-                false,
+                Staging::Registers,
                 Taps::Each,
             )
         },
@@ -140,17 +196,21 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
                 "conv2d/backward_data_3_subgroup",
                 &of(call, backward_data)?,
                 Side::X,
-                true,
+                Staging::Subgroup,
                 Taps::Each,
             )
         },
     },
+    staged!(backward_data, Side::X, "conv2d/backward_data_10_staged"),
+    staged!(backward_data, Side::X, "conv2d/backward_data_11_shared", shared),
     rows!(backward_data, Side::X, "conv2d/backward_data_8_rows_subgroup", 4, on_a_processor),
     rows!(backward_data, Side::X, "conv2d/backward_data_9_rows_subgroup", 8, by_measure),
     winograd::BACKWARD_DATA[0],
     winograd::BACKWARD_DATA[1],
     winograd::BACKWARD_DATA[2],
     winograd::BACKWARD_DATA[3],
+    winograd::BACKWARD_DATA[4],
+    winograd::BACKWARD_DATA[5],
 ];
 
 pub(super) const BACKWARD_WEIGHT: &[Version] = &[
@@ -188,7 +248,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
                 "conv2d/backward_weight_2_tiled",
                 &of(call, backward_weight)?,
                 slots,
-                false,
+                Staging::Registers,
                 Columns::Taps,
             )
         },
@@ -208,9 +268,24 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
                 "conv2d/backward_weight_3_subgroup",
                 &of(call, backward_weight)?,
                 slots,
-                true,
+                Staging::Subgroup,
                 Columns::Taps,
             )
+        },
+    },
+    Version {
+        shader: "conv2d/backward_weight_10_staged",
+        shaders: &[ShaderInfo { path: "conv2d/backward_weight_10_staged", fields: WeightParams::FIELDS }, SUM],
+        requires: Requires::NOTHING,
+        views: true,
+        pays: |prospect| staged_worth(prospect.caps, [prospect.inputs[0][1], prospect.inputs[1][1]]),
+        exact: true,
+        layouts: weight_layouts,
+        lower: |call| {
+            let slots = [Slot::Input(0), Slot::Input(1)];
+            let geometry = of(call, backward_weight)?;
+            let shader = "conv2d/backward_weight_10_staged";
+            convolution::weight_gradient(call, shader, &geometry, slots, Staging::Workgroup, Columns::Taps)
         },
     },
     Version {
@@ -224,7 +299,14 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         lower: |call| {
             let slots = [Slot::Input(0), Slot::Input(1)];
             let geometry = of(call, backward_weight)?;
-            convolution::weight_gradient(call, "conv2d/backward_weight_4_rows", &geometry, slots, false, Columns::Rows)
+            convolution::weight_gradient(
+                call,
+                "conv2d/backward_weight_4_rows",
+                &geometry,
+                slots,
+                Staging::Registers,
+                Columns::Rows,
+            )
         },
     },
     Version {
@@ -243,7 +325,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
                 "conv2d/backward_weight_5_rows_subgroup",
                 &geometry,
                 slots,
-                true,
+                Staging::Subgroup,
                 Columns::Rows,
             )
         },
@@ -252,6 +334,8 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
     winograd::BACKWARD_WEIGHT[1],
     winograd::BACKWARD_WEIGHT[2],
     winograd::BACKWARD_WEIGHT[3],
+    winograd::BACKWARD_WEIGHT[4],
+    winograd::BACKWARD_WEIGHT[5],
 ];
 
 /// Image, weight, perhaps bias, to image.

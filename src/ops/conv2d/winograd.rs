@@ -2,39 +2,42 @@
 
 use crate::gpu::ParamBlock;
 use crate::ops::convolution::{
-    GRADIENT, GatherParams, INPUT, OUTPUT, Side, WEIGHT, WEIGHT_GRADIENT, WeightParams, Winograd,
+    GRADIENT, GatherParams, INPUT, OUTPUT, Side, Staging, WEIGHT, WEIGHT_GRADIENT, WeightParams, Winograd,
 };
 use crate::ops::{Requires, ShaderInfo, Version, Worth};
 
 use super::dispatch::{self, BROADCAST};
 
-/// One version: what it computes, its shader and those around it, whether the weight's points can be kept, m, and whether
-/// it broadcasts in a subgroup.
+/// One version: what it computes, its shader and those around it, whether the weight's points can be kept, m, and where
+/// the products keep their operands.
 macro_rules! version {
-    ($geometry:path, $layouts:path, $side:path, $lower:expr, $shader:literal, $fields:expr, [$($around:expr),*], $kept:literal, $m:literal, $broadcast:literal) => {
+    ($geometry:path, $layouts:path, $side:path, $lower:expr, $shader:literal, $fields:expr, [$($around:expr),*], $kept:literal, $m:literal, $staging:ident) => {
         Version {
             shader: $shader,
             shaders: &[ShaderInfo { path: $shader, fields: $fields }, $($around),*],
-            requires: if $broadcast { BROADCAST } else { Requires::NOTHING },
+            requires: match Staging::$staging {
+                Staging::Subgroup => BROADCAST,
+                _ => Requires::NOTHING,
+            },
             views: true,
             exact: $m == 2,
             pays: |prospect| {
                 let geometry = $geometry(prospect.op, prospect.inputs, prospect.outputs);
-                let winograd = Winograd { m: $m, broadcast: $broadcast };
+                let winograd = Winograd { m: $m, staging: Staging::$staging };
                 geometry.map_or(Worth::Impossible, |g| winograd.worth(prospect.caps, &g, $side, $kept && prospect.fixed))
             },
             layouts: |op, inputs, outputs, offered| {
                 let takes = $geometry(op, inputs, outputs).is_ok_and(|g| Winograd::takes(&g));
                 takes.then(|| $layouts(op, inputs, outputs, offered)).flatten()
             },
-            lower: |call| $lower(Winograd { m: $m, broadcast: $broadcast }, call, $shader),
+            lower: |call| $lower(Winograd { m: $m, staging: Staging::$staging }, call, $shader),
         }
     };
 }
 
 /// A version that writes an image: of the forward, or of the data gradient.
 macro_rules! image {
-    ($geometry:path, $side:path, $around:tt, $shader:literal, $m:literal, $broadcast:literal) => {
+    ($geometry:path, $side:path, $around:tt, $shader:literal, $m:literal, $staging:ident) => {
         version!(
             $geometry,
             dispatch::image_layouts,
@@ -45,7 +48,7 @@ macro_rules! image {
             $around,
             true,
             $m,
-            $broadcast
+            $staging
         )
     };
 }
@@ -61,7 +64,7 @@ macro_rules! backward_data {
 }
 
 macro_rules! backward_weight {
-    ($shader:literal, $m:literal, $broadcast:literal) => {
+    ($shader:literal, $m:literal, $staging:ident) => {
         version!(
             dispatch::backward_weight,
             dispatch::weight_layouts,
@@ -76,28 +79,34 @@ macro_rules! backward_weight {
             [INPUT, GRADIENT, WEIGHT_GRADIENT],
             false,
             $m,
-            $broadcast
+            $staging
         )
     };
 }
 
-pub(super) const FORWARD: [Version; 4] = [
-    forward!("conv2d/forward_4_winograd2", 2, false),
-    forward!("conv2d/forward_5_winograd4", 4, false),
-    forward!("conv2d/forward_6_winograd2_subgroup", 2, true),
-    forward!("conv2d/forward_7_winograd4_subgroup", 4, true),
+pub(super) const FORWARD: [Version; 6] = [
+    forward!("conv2d/forward_4_winograd2", 2, Registers),
+    forward!("conv2d/forward_5_winograd4", 4, Registers),
+    forward!("conv2d/forward_6_winograd2_subgroup", 2, Subgroup),
+    forward!("conv2d/forward_7_winograd4_subgroup", 4, Subgroup),
+    forward!("conv2d/forward_14_winograd2_staged", 2, Workgroup),
+    forward!("conv2d/forward_15_winograd4_staged", 4, Workgroup),
 ];
 
-pub(super) const BACKWARD_DATA: [Version; 4] = [
-    backward_data!("conv2d/backward_data_4_winograd2", 2, false),
-    backward_data!("conv2d/backward_data_5_winograd4", 4, false),
-    backward_data!("conv2d/backward_data_6_winograd2_subgroup", 2, true),
-    backward_data!("conv2d/backward_data_7_winograd4_subgroup", 4, true),
+pub(super) const BACKWARD_DATA: [Version; 6] = [
+    backward_data!("conv2d/backward_data_4_winograd2", 2, Registers),
+    backward_data!("conv2d/backward_data_5_winograd4", 4, Registers),
+    backward_data!("conv2d/backward_data_6_winograd2_subgroup", 2, Subgroup),
+    backward_data!("conv2d/backward_data_7_winograd4_subgroup", 4, Subgroup),
+    backward_data!("conv2d/backward_data_12_winograd2_staged", 2, Workgroup),
+    backward_data!("conv2d/backward_data_13_winograd4_staged", 4, Workgroup),
 ];
 
-pub(super) const BACKWARD_WEIGHT: [Version; 4] = [
-    backward_weight!("conv2d/backward_weight_6_winograd2", 2, false),
-    backward_weight!("conv2d/backward_weight_7_winograd4", 4, false),
-    backward_weight!("conv2d/backward_weight_8_winograd2_subgroup", 2, true),
-    backward_weight!("conv2d/backward_weight_9_winograd4_subgroup", 4, true),
+pub(super) const BACKWARD_WEIGHT: [Version; 6] = [
+    backward_weight!("conv2d/backward_weight_6_winograd2", 2, Registers),
+    backward_weight!("conv2d/backward_weight_7_winograd4", 4, Registers),
+    backward_weight!("conv2d/backward_weight_8_winograd2_subgroup", 2, Subgroup),
+    backward_weight!("conv2d/backward_weight_9_winograd4_subgroup", 4, Subgroup),
+    backward_weight!("conv2d/backward_weight_11_winograd2_staged", 2, Workgroup),
+    backward_weight!("conv2d/backward_weight_12_winograd4_staged", 4, Workgroup),
 ];

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, Taps, WeightParams,
+    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, Staging, Taps, WeightParams, staged_worth,
 };
 use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version, half};
 
@@ -16,7 +16,7 @@ const HALF_BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Requires
 
 /// A version of the forward that stores images and weights in 16 bits.
 macro_rules! half {
-    ($shader:literal, $requires:expr, $layouts:path, $broadcast:literal, $taps:expr) => {
+    ($shader:literal, $requires:expr, $layouts:path, $staging:expr, $taps:expr) => {
         Version {
             shader: $shader,
             shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }],
@@ -26,7 +26,7 @@ macro_rules! half {
             exact: true,
             layouts: |op, inputs, outputs, offered| $layouts(op, inputs, outputs, offered).map(Layouts::halved),
             lower: |call| {
-                let lowered = convolution::gather(call, $shader, &forward(call)?, Side::X, $broadcast, $taps)?;
+                let lowered = convolution::gather(call, $shader, &forward(call)?, Side::X, $staging, $taps)?;
                 Ok(half::lowered(lowered, call))
             },
         }
@@ -53,7 +53,14 @@ pub(super) const FORWARD: &[Version] = &[
         exact: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv_transpose2d/forward_2_tiled", &forward(call)?, Side::X, false, Taps::Each)
+            convolution::gather(
+                call,
+                "conv_transpose2d/forward_2_tiled",
+                &forward(call)?,
+                Side::X,
+                Staging::Registers,
+                Taps::Each,
+            )
         },
     },
     Version {
@@ -65,7 +72,14 @@ pub(super) const FORWARD: &[Version] = &[
         exact: true,
         layouts: image_layouts,
         lower: |call| {
-            convolution::gather(call, "conv_transpose2d/forward_3_subgroup", &forward(call)?, Side::X, true, Taps::Each)
+            convolution::gather(
+                call,
+                "conv_transpose2d/forward_3_subgroup",
+                &forward(call)?,
+                Side::X,
+                Staging::Subgroup,
+                Taps::Each,
+            )
         },
     },
     Version {
@@ -82,7 +96,7 @@ pub(super) const FORWARD: &[Version] = &[
                 "conv_transpose2d/forward_4_subpixel",
                 &forward(call)?,
                 Side::X,
-                false,
+                Staging::Registers,
                 Taps::Apart,
             )
         },
@@ -101,15 +115,40 @@ pub(super) const FORWARD: &[Version] = &[
                 "conv_transpose2d/forward_5_subpixel_subgroup",
                 &forward(call)?,
                 Side::X,
-                true,
+                Staging::Subgroup,
                 Taps::Apart,
             )
         },
     },
-    half!("conv_transpose2d/forward_6_half", Requires::HALF, image_layouts, false, Taps::Each),
-    half!("conv_transpose2d/forward_7_half_subgroup", HALF_BROADCAST, image_layouts, true, Taps::Each),
-    half!("conv_transpose2d/forward_8_half_subpixel", Requires::HALF, subpixel_layouts, false, Taps::Apart),
-    half!("conv_transpose2d/forward_9_half_subpixel_subgroup", HALF_BROADCAST, subpixel_layouts, true, Taps::Apart),
+    Version {
+        shader: "conv_transpose2d/forward_10_subpixel_staged",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/forward_10_subpixel_staged", fields: GatherParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        pays: |prospect| staged_worth(prospect.caps, [prospect.inputs[0][1], prospect.outputs[0][1]]),
+        exact: true,
+        layouts: subpixel_layouts,
+        lower: |call| {
+            let shader = "conv_transpose2d/forward_10_subpixel_staged";
+            convolution::gather(call, shader, &forward(call)?, Side::X, Staging::Workgroup, Taps::Apart)
+        },
+    },
+    half!("conv_transpose2d/forward_6_half", Requires::HALF, image_layouts, Staging::Registers, Taps::Each),
+    half!("conv_transpose2d/forward_7_half_subgroup", HALF_BROADCAST, image_layouts, Staging::Subgroup, Taps::Each),
+    half!(
+        "conv_transpose2d/forward_8_half_subpixel",
+        Requires::HALF,
+        subpixel_layouts,
+        Staging::Registers,
+        Taps::Apart
+    ),
+    half!(
+        "conv_transpose2d/forward_9_half_subpixel_subgroup",
+        HALF_BROADCAST,
+        subpixel_layouts,
+        Staging::Subgroup,
+        Taps::Apart
+    ),
 ];
 
 pub(super) const BACKWARD_DATA: &[Version] = &[
@@ -139,7 +178,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
                 "conv_transpose2d/backward_data_2_tiled",
                 &backward_data(call)?,
                 Side::Y,
-                false,
+                Staging::Registers,
                 Taps::Each,
             )
         },
@@ -158,9 +197,22 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
                 "conv_transpose2d/backward_data_3_subgroup",
                 &backward_data(call)?,
                 Side::Y,
-                true,
+                Staging::Subgroup,
                 Taps::Each,
             )
+        },
+    },
+    Version {
+        shader: "conv_transpose2d/backward_data_4_staged",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_data_4_staged", fields: GatherParams::FIELDS }],
+        requires: Requires::NOTHING,
+        views: true,
+        pays: |prospect| staged_worth(prospect.caps, [prospect.inputs[0][1], prospect.outputs[0][1]]),
+        exact: true,
+        layouts: image_layouts,
+        lower: |call| {
+            let shader = "conv_transpose2d/backward_data_4_staged";
+            convolution::gather(call, shader, &backward_data(call)?, Side::Y, Staging::Workgroup, Taps::Each)
         },
     },
 ];
@@ -200,7 +252,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
                 "conv_transpose2d/backward_weight_2_tiled",
                 &backward_weight(call)?,
                 slots,
-                false,
+                Staging::Registers,
                 Columns::Taps,
             )
         },
@@ -223,7 +275,28 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
                 "conv_transpose2d/backward_weight_3_subgroup",
                 &backward_weight(call)?,
                 slots,
-                true,
+                Staging::Subgroup,
+                Columns::Taps,
+            )
+        },
+    },
+    Version {
+        shader: "conv_transpose2d/backward_weight_4_staged",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/backward_weight_4_staged", fields: WeightParams::FIELDS }, SUM],
+        requires: Requires::NOTHING,
+        views: true,
+        pays: |prospect| staged_worth(prospect.caps, [prospect.inputs[0][1], prospect.inputs[1][1]]),
+        exact: true,
+        layouts: weight_layouts,
+        lower: |call| {
+            let slots = [Slot::Input(1), Slot::Input(0)];
+            let shader = "conv_transpose2d/backward_weight_4_staged";
+            convolution::weight_gradient(
+                call,
+                shader,
+                &backward_weight(call)?,
+                slots,
+                Staging::Workgroup,
                 Columns::Taps,
             )
         },

@@ -2,9 +2,10 @@
 
 use crate::error::Result;
 use crate::gpu::gpu_params;
-use crate::ops::{Call, Launch, Lowered, Slot, fold};
+use crate::ops::{Binding, Call, Launch, Lowered, Slot, fold};
 
-use super::{Geometry, Side, Tile, bias_slot, flops, images, vars};
+use super::parts::{PartSum, Parts, every};
+use super::{Geometry, Side, Staging, Tile, bias_slot, flops, vars};
 
 gpu_params! {
     /// The uniform block of `common/gather_gemm`.
@@ -13,21 +14,20 @@ gpu_params! {
         scale_y: u32, scale_x: u32, shift_y: i32, shift_x: i32, step_y: i32, step_x: i32, div_y: i32, div_x: i32,
         x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, co_tiles: u32, r_base: u32, r_stride: u32,
         co_first: u32, every_y: u32, every_x: u32, ci: u32, m_base: u32, m_stride: u32,
+        part_units: u32, part_stride: u32,
     }
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// What a turn of the loop takes, for four input channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taps {
-    /// `common/gather_gemm`: one tap of all.
+    /// `common/gather_gemm` or `common/staged_gemm`: one tap of all.
     Each,
+    /// `common/staged_gemm`: so, the sum of an output shared out among workgroups; see [`Parts`].
+    Shared,
     /// `common/row_gather_gemm`: the taps of a row, for so many pixels a lane, where [`Taps::makes_rows`].
     Rows(usize),
-    /// `common/gather_gemm`: the one tap of a workgroup; taps must not overlap.
+    /// `common/gather_gemm` or `common/staged_gemm`: the one tap of a workgroup; taps must not overlap.
     Apart,
 }
 
@@ -49,7 +49,7 @@ pub fn gather(
     shader: &'static str,
     g: &Geometry,
     writes: Side,
-    broadcast: bool,
+    staging: Staging,
     by: Taps,
 ) -> Result<Lowered> {
     let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
@@ -61,16 +61,18 @@ pub fn gather(
     let bias = bias_slot(call)?;
     let subpixel = by == Taps::Apart;
     let (rows, tile) = match by {
-        Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::new(to[0].min(16), broadcast) }),
-        _ => (false, Tile::new(to[0], broadcast)),
+        Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
+        _ => (false, Tile::image(to[0], staging)),
     };
+    let parts = if by == Taps::Shared { Parts::of(g, writes) } else { Parts::ONE };
+    let mut partial = 0;
+    let few = from[0].min(4) as i64;
     let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.extra_slots()).collect();
     let step = |axis: usize| g.dilation[axis] as i32;
     let pad = |axis: usize| g.padding[axis] as i32;
     let forward = writes == Side::Y;
     let fractional = !forward && !subpixel && g.stride != [1, 1];
-    // Pixels that are stride apart meet the same taps: dilation * tap repeats after this many, modulo stride.
-    let every = |axis: usize| if fractional { g.stride[axis] / gcd(g.stride[axis], g.dilation[axis]) } else { 1 };
+    let every = |axis: usize| if fractional { every(g, axis) } else { 1 };
     let taps_apart = if subpixel { taps } else { 1 };
     let [phases, plane] = match (subpixel, fractional) {
         (true, _) => [1, from[1] * from[2]],
@@ -80,11 +82,12 @@ pub fn gather(
     // Where one image is too large, its channels are written in runs of whole tiles.
     for channels in call.channel_runs(&written, tile.channels)? {
         let co_tiles = channels.len().div_ceil(tile.channels);
+        let run_sample = channels.len().next_multiple_of(4) * to[1] * to[2];
         // Channels are counted from the first of all, windows start at the first of the run.
         let skipped = (channels.start / 4 * to[1] * to[2]) as u32;
         let launches = call.on_channels(&written, &channels, |part| {
             let mut launches = Vec::new();
-            for batch in part.batches(&images(part))? {
+            for batch in parts.batches(part, run_sample)? {
                 let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| part.window(slot, &batch));
                 let extras = part.extras(&batch);
                 let [r_base, r_stride, m_base, m_stride] = extras.quads();
@@ -120,27 +123,47 @@ pub fn gather(
                     ci: from[0] as u32,
                     m_base: m_base.wrapping_sub(skipped),
                     m_stride,
+                    ..GatherParams::default()
                 };
-                let mut bindings = vec![source.binding, weight];
-                bindings.extend(bias);
-                bindings.extend(extras.bindings());
-                bindings.push(target.binding);
-                let each = tile.lanes * tile.pixels;
+                let each = tile.group_pixels();
                 let tiles = match rows {
                     true => batch.len() * plane.div_ceil(each),
                     false => (batch.len() * plane).div_ceil(each) * phases,
                 };
                 let [gx, gy] = fold(tiles);
-                let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * taps_apart) as u32])
-                    .work(flops(g, batch.len()) * channels.len() as u64 / to[0] as u64);
-                let launch = tile.vars(vars(launch, call, bias.is_some()), call);
-                let launch = launch.var("fractional", fractional).var("subpixel", subpixel).var("batched", false);
-                let launch = launch.var("swapped", swapped).var("pixels", tile.pixels as i64);
-                launches.push(if rows { launch.var("kw", g.kernel[1] as i64) } else { launch });
+                let work = flops(g, batch.len()) * channels.len() as u64 / to[0] as u64;
+                let finished = |launch: Launch| vars(launch, call, bias.is_some());
+                let described = |launch: Launch| {
+                    let launch = tile.vars(launch, call).work(work).var("fractional", fractional);
+                    let launch = launch.var("subpixel", subpixel).var("batched", false).var("swapped", swapped);
+                    let launch = launch.var("pixels", tile.pixels as i64);
+                    match (rows, staging) {
+                        (true, _) => launch.var("kw", g.kernel[1] as i64).var("parts", few),
+                        (_, Staging::Workgroup) => launch.var("shared", parts.count > 1),
+                        _ => launch.var("parts", few),
+                    }
+                };
+                let mut ends: Vec<Binding> = bias.into_iter().chain(extras.bindings()).collect();
+                ends.push(target.binding);
+                if parts.count > 1 {
+                    let sums = part.workspace(0, 0, parts.count * batch.len() * run_sample);
+                    partial = partial.max(sums.len);
+                    let sum = PartSum { parts, run: &channels, written: to, samples: batch.len(), target, extras };
+                    let params = sum.unfinished(params, skipped);
+                    let groups = [gx, gy, (co_tiles * parts.count) as u32];
+                    let launch = Launch::new(shader, &params, vec![source.binding, weight, sums], groups);
+                    launches.push(described(vars(launch, &Call { epilogue: None, ..*part }, false)));
+                    launches.push(finished(sum.launch(call, sums, ends)));
+                    continue;
+                }
+                let bindings = [source.binding, weight].into_iter().chain(ends).collect();
+                let groups = [gx, gy, (co_tiles * taps_apart) as u32];
+                launches.push(described(finished(Launch::new(shader, &params, bindings, groups))));
             }
             Ok(launches)
         })?;
         lowered.launches.extend(launches);
     }
+    lowered.workspaces.extend((partial > 0).then_some(partial));
     Ok(lowered)
 }

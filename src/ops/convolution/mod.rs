@@ -9,10 +9,12 @@ use crate::gpu::gpu_params;
 use super::{Binding, Call, Launch, Lowered, Slot, fold};
 
 mod gather;
+mod parts;
 mod weight;
 mod winograd;
 
 pub use gather::{GatherParams, Taps, gather};
+pub use parts::{Parts, SUM_PARTS, staged_worth};
 pub use weight::{Columns, SUM, WeightParams, weight_gradient};
 pub use winograd::{GRADIENT, INPUT, OUTPUT, WEIGHT, WEIGHT_GRADIENT, Winograd};
 
@@ -168,32 +170,68 @@ pub struct Tile {
     pub channels: usize,
     /// Pixels of a lane.
     pub pixels: usize,
-    /// Whether weights are broadcast in a subgroup of `lanes`.
-    pub broadcast: bool,
+    /// Where the operands are while they are used.
+    pub staging: Staging,
+}
+
+/// Where a workgroup keeps the operands that several of its lanes use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staging {
+    /// Nowhere: every lane loads them.
+    Registers,
+    /// In the registers of a subgroup of [`SUBGROUP`] lanes, whose weights are loaded by one lane and broadcast.
+    Subgroup,
+    /// In workgroup memory: `common/staged_gemm` and `common/staged_weight_gemm`.
+    Workgroup,
 }
 
 /// The lanes of a subgroup that the broadcasting tiles are written for.
 pub const SUBGROUP: u32 = 8;
 
 impl Tile {
-    /// The tile for `channels` channels to broadcast.
+    /// The tile for `channels` channels, of the images that are written or of a weight gradient's operand that all lanes
+    /// share.
     #[must_use]
-    pub fn new(channels: usize, broadcast: bool) -> Self {
-        let (lanes, most) = if broadcast { (SUBGROUP as usize, 32) } else { (64, 16) };
-        let channels = [8, 16, 32].into_iter().find(|&tile| tile >= channels.min(most)).unwrap_or(most);
-        let pixels = match (broadcast, channels) {
-            (true, 32) => 4,
-            (true, _) => 8,
-            (false, _) => 4,
+    pub fn new(channels: usize, staging: Staging) -> Self {
+        let fitting = |of: &[usize]| of.iter().copied().find(|&tile| tile >= channels).unwrap_or(of[of.len() - 1]);
+        let (lanes, channels) = match staging {
+            Staging::Registers => (64, fitting(&[8, 16])),
+            Staging::Subgroup => (SUBGROUP as usize, fitting(&[8, 16, 32])),
+            Staging::Workgroup => (64, fitting(&[32, 64])),
         };
-        Self { lanes, channels, pixels, broadcast }
+        let pixels = match (staging, channels) {
+            (Staging::Subgroup, 32) | (Staging::Registers, _) => 4,
+            _ => 8,
+        };
+        Self { lanes, channels, pixels, staging }
+    }
+
+    /// The tile for an image of `channels` channels that is written: of four where there are no more.
+    #[must_use]
+    pub fn image(channels: usize, staging: Staging) -> Self {
+        let tile = Self::new(channels, staging);
+        if channels <= 4 && staging != Staging::Workgroup { Self { channels: 4, ..tile } } else { tile }
     }
 
     /// The tile of lanes that hold the columns of a row of `taps`.
     #[must_use]
-    pub fn row_columns(taps: usize, broadcast: bool) -> Self {
-        let tile = Self::new(if taps <= 3 { 16 } else { 8 }, broadcast);
+    pub fn row_columns(taps: usize, staging: Staging) -> Self {
+        let tile = Self::new(if taps <= 3 { 16 } else { 8 }, staging);
         Self { pixels: 4, ..tile }
+    }
+
+    /// Pixels of a workgroup that writes an image.
+    #[must_use]
+    pub fn group_pixels(self) -> usize {
+        // In workgroup memory eight lanes share their pixels.
+        self.lanes * self.pixels / if self.staging == Staging::Workgroup { 8 } else { 1 }
+    }
+
+    /// Columns and channels of a workgroup that computes a weight gradient: one column a lane, or what
+    /// `common/staged_weight_gemm` takes.
+    #[must_use]
+    pub fn weight_group(self) -> [usize; 2] {
+        if self.staging == Staging::Workgroup { [16, 64] } else { [self.lanes, self.channels] }
     }
 
     fn vars(self, launch: Launch, call: &Call<'_>) -> Launch {
@@ -201,7 +239,7 @@ impl Tile {
         launch
             .var("lanes", number(self.lanes))
             .var("tile", number(self.channels))
-            .var("broadcast", self.broadcast)
+            .var("broadcast", self.staging == Staging::Subgroup)
             .var("wide_u64", call.caps.wide_as_u64)
     }
 }

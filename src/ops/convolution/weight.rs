@@ -5,7 +5,7 @@ use crate::gpu::{ParamBlock, gpu_params};
 use crate::ops::call::ALIGNMENT;
 use crate::ops::{Call, Launch, Lowered, ShaderInfo, Slot, fold};
 
-use super::{Geometry, Tile, WG, flops};
+use super::{Geometry, Staging, Tile, WG, flops};
 
 gpu_params! {
     /// The uniform block of `common/weight_gemm`.
@@ -86,15 +86,16 @@ pub fn weight_gradient(
     shader: &'static str,
     g: &Geometry,
     [x_slot, y_slot]: [Slot; 2],
-    broadcast: bool,
+    staging: Staging,
     columns: Columns,
 ) -> Result<Lowered> {
     let g = &rows_by_four(g);
     let rows = columns == Columns::Rows;
-    let tile = if rows { Tile::row_columns(g.kernel[1], broadcast) } else { Tile::new(g.y[0], broadcast) };
+    let tile = if rows { Tile::row_columns(g.kernel[1], staging) } else { Tile::new(g.y[0], staging) };
     let s4 = g.x[0].div_ceil(4);
     let in_all = s4 * g.kernel[0] * if rows { 1 } else { g.kernel[1] };
-    let tiles = [in_all.div_ceil(tile.lanes), g.y[0].div_ceil(tile.channels)];
+    let [columns, channels] = tile.weight_group();
+    let tiles = [in_all.div_ceil(columns), g.y[0].div_ceil(channels)];
     let split = Split::new(tiles[0] * tiles[1], g.n, g.y[1]);
     let floats = call.outputs[0].floats();
     let mut lowered = Lowered::default();

@@ -7,10 +7,10 @@
 use std::ops::Range;
 
 use crate::error::Result;
-use crate::gpu::{Caps, ParamBlock, gpu_params};
+use crate::gpu::{Caps, DeviceType, ParamBlock, gpu_params};
 use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, Worth, flat, fold};
 
-use super::{GatherParams, Geometry, SUBGROUP, Side, Tile, WG, WeightParams, bias_slot, flops, images, vars};
+use super::{GatherParams, Geometry, SUBGROUP, Side, Staging, Tile, WG, WeightParams, bias_slot, flops, images, vars};
 
 gpu_params! {
     /// The uniform block of the images' transforms: `common/winograd_tiles`.
@@ -54,8 +54,8 @@ const LITTLE: u64 = 200_000_000;
 pub struct Winograd {
     /// Outputs of a tile in each direction, m: 2 or 4.
     pub m: usize,
-    /// Whether the products broadcast in a subgroup.
-    pub broadcast: bool,
+    /// Where the products keep their operands.
+    pub staging: Staging,
 }
 
 /// Tiles of one round.
@@ -83,6 +83,9 @@ impl Winograd {
         let weight = within(self.points() * g.x[0].next_multiple_of(4) * g.y[0].next_multiple_of(4));
         if !(image(g.x) && image(g.y) && weight) {
             return Worth::Impossible;
+        }
+        if self.staging == Staging::Workgroup && caps.adapter.device_type == DeviceType::Cpu {
+            return Worth::Slower;
         }
         let samples = if fixed { 1 } else { g.n };
         let [own, other] = [self.m, 6 - self.m].map(|m| Self { m, ..self }.cost(g, tiled, samples, fixed));
@@ -188,7 +191,7 @@ impl Winograd {
         lowered.derived = Derived { launches: lowered.launches.len(), workspaces: lowered.workspaces.len() };
 
         let bias = bias_slot(call)?;
-        let tile = Tile::new(to[0], self.broadcast);
+        let tile = Tile::new(to[0], self.staging);
         let co_tiles = to[0].div_ceil(tile.channels);
         let rounds = self.rounds(call, &images(call), to, from[0].max(to[0]))?;
         let inputs = self.workspace(&mut lowered, &rounds, from[0]);
@@ -221,8 +224,9 @@ impl Winograd {
                 ..GatherParams::default()
             };
             // Few tiles are no reason to compute the same ones more than once.
-            let pixels = tile.pixels.min(count.div_ceil(tile.lanes).next_power_of_two());
-            let [gx, gy] = fold(count.div_ceil(tile.lanes * pixels));
+            let fewer = tile.pixels.min(count.div_ceil(tile.lanes).next_power_of_two());
+            let tile = if self.staging == Staging::Workgroup { tile } else { Tile { pixels: fewer, ..tile } };
+            let [gx, gy] = fold(count.div_ceil(tile.group_pixels()));
             let bindings = vec![input, at_points, product];
             let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * points) as u32])
                 .work((2 * points * count * from[0] * to[0]) as u64);
@@ -230,7 +234,11 @@ impl Winograd {
             let plain = Call { epilogue: None, ..*call };
             let launch = tile.vars(vars(launch, &plain, false), call);
             let launch = launch.var("fractional", false).var("subpixel", false).var("batched", true);
-            lowered.launches.push(launch.var("swapped", !forward).var("pixels", pixels as i64));
+            let launch = match self.staging {
+                Staging::Workgroup => launch.var("shared", false),
+                _ => launch.var("parts", from[0].min(4) as i64),
+            };
+            lowered.launches.push(launch.var("swapped", !forward).var("pixels", tile.pixels as i64));
 
             let mut params = self.tile_params(target, to, [0, 0], tiles);
             (params.c, params.h, params.w) = (to[0] as u32, to[1] as u32, to[2] as u32);
@@ -255,7 +263,7 @@ impl Winograd {
         let [x4, y4] = [g.x[0], g.y[0]].map(|channels| channels.div_ceil(4));
         let quads = x4 * g.y[0];
         call.check(points * quads * 4)?;
-        let tile = Tile::new(g.y[0], self.broadcast);
+        let tile = Tile::new(g.y[0], self.staging);
         let rounds = self.rounds(call, &[x_slot, y_slot], g.y, g.x[0].max(g.y[0]))?;
         let mut lowered = Lowered::default();
         lowered.workspaces.push(points * quads * 4);
@@ -300,7 +308,8 @@ impl Winograd {
                 split_floats4: quads as u32,
                 ..WeightParams::default()
             };
-            let workgroups = [x4.div_ceil(tile.lanes) as u32, g.y[0].div_ceil(tile.channels) as u32, points as u32];
+            let [columns, channels] = tile.weight_group();
+            let workgroups = [x4.div_ceil(columns) as u32, g.y[0].div_ceil(channels) as u32, points as u32];
             let launch = Launch::new(shader, &params, vec![input, gradient, at_points], workgroups)
                 .work((2 * points * count * g.x[0] * g.y[0]) as u64);
             lowered.launches.push(tile.vars(launch, call).var("continued", at > 0).var("transposed", false));

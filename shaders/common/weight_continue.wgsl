@@ -1,0 +1,34 @@
+// Of common/weight_gemm and common/staged_weight_gemm: sums that go on from the samples before; `cO_K` belongs to channel O after
+// `b_lane`, four times `lane_quads` of them, and channel K % 4 of column K / 4.
+{% if continued %}
+{% for h in range(columns) %}
+    if inside{{ h }} {
+{% for j in range(lane_quads) %}
+{% if transposed %}
+        if b_lane + {{ j * 4 }}u < p.b {
+            let row = to + (tap{{ h }} * b4 + b_lane / 4u + {{ j }}u) * p.s + group{{ h }} * 4u;
+{% for k in range(4) %}
+            if group{{ h }} * 4u + {{ k }}u < p.s {
+                let v = from_wide(out[row + {{ k }}u]);
+                c{{ j * 4 }}_{{ h * 4 + k }} = v.x;
+                c{{ j * 4 + 1 }}_{{ h * 4 + k }} = v.y;
+                c{{ j * 4 + 2 }}_{{ h * 4 + k }} = v.z;
+                c{{ j * 4 + 3 }}_{{ h * 4 + k }} = v.w;
+            }
+{% endfor %}
+        }
+{% else %}
+{% for o in range(j * 4, j * 4 + 4) %}
+        if b_lane + {{ o }}u < p.b {
+            let v = from_wide(out[to + column{{ h }} * p.b + b_lane + {{ o }}u]);
+            c{{ o }}_{{ h * 4 }} = v.x;
+            c{{ o }}_{{ h * 4 + 1 }} = v.y;
+            c{{ o }}_{{ h * 4 + 2 }} = v.z;
+            c{{ o }}_{{ h * 4 + 3 }} = v.w;
+        }
+{% endfor %}
+{% endif %}
+{% endfor %}
+    }
+{% endfor %}
+{% endif %}
