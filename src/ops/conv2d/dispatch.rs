@@ -147,7 +147,6 @@ pub(super) const FORWARD: &[Version] = &[
     winograd::FORWARD[2],
     winograd::FORWARD[3],
     winograd::FORWARD[4],
-    winograd::FORWARD[5],
     half!("conv2d/forward_8_half", Requires::HALF, Staging::Registers),
     half!("conv2d/forward_9_half_subgroup", Requires { subgroup: Some(SUBGROUP), ..Requires::HALF }, Staging::Subgroup),
 ];
@@ -210,7 +209,6 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
     winograd::BACKWARD_DATA[2],
     winograd::BACKWARD_DATA[3],
     winograd::BACKWARD_DATA[4],
-    winograd::BACKWARD_DATA[5],
 ];
 
 pub(super) const BACKWARD_WEIGHT: &[Version] = &[
@@ -335,7 +333,6 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
     winograd::BACKWARD_WEIGHT[2],
     winograd::BACKWARD_WEIGHT[3],
     winograd::BACKWARD_WEIGHT[4],
-    winograd::BACKWARD_WEIGHT[5],
 ];
 
 /// Image, weight, perhaps bias, to image.

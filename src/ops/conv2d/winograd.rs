@@ -84,29 +84,26 @@ macro_rules! backward_weight {
     };
 }
 
-pub(super) const FORWARD: [Version; 6] = [
+pub(super) const FORWARD: [Version; 5] = [
     forward!("conv2d/forward_4_winograd2", 2, Registers),
     forward!("conv2d/forward_5_winograd4", 4, Registers),
     forward!("conv2d/forward_6_winograd2_subgroup", 2, Subgroup),
     forward!("conv2d/forward_7_winograd4_subgroup", 4, Subgroup),
-    forward!("conv2d/forward_14_winograd2_staged", 2, Workgroup),
-    forward!("conv2d/forward_15_winograd4_staged", 4, Workgroup),
+    forward!("conv2d/forward_14_winograd4_staged", 4, Workgroup),
 ];
 
-pub(super) const BACKWARD_DATA: [Version; 6] = [
+pub(super) const BACKWARD_DATA: [Version; 5] = [
     backward_data!("conv2d/backward_data_4_winograd2", 2, Registers),
     backward_data!("conv2d/backward_data_5_winograd4", 4, Registers),
     backward_data!("conv2d/backward_data_6_winograd2_subgroup", 2, Subgroup),
     backward_data!("conv2d/backward_data_7_winograd4_subgroup", 4, Subgroup),
-    backward_data!("conv2d/backward_data_12_winograd2_staged", 2, Workgroup),
-    backward_data!("conv2d/backward_data_13_winograd4_staged", 4, Workgroup),
+    backward_data!("conv2d/backward_data_12_winograd4_staged", 4, Workgroup),
 ];
 
-pub(super) const BACKWARD_WEIGHT: [Version; 6] = [
+pub(super) const BACKWARD_WEIGHT: [Version; 5] = [
     backward_weight!("conv2d/backward_weight_6_winograd2", 2, Registers),
     backward_weight!("conv2d/backward_weight_7_winograd4", 4, Registers),
     backward_weight!("conv2d/backward_weight_8_winograd2_subgroup", 2, Subgroup),
     backward_weight!("conv2d/backward_weight_9_winograd4_subgroup", 4, Subgroup),
-    backward_weight!("conv2d/backward_weight_11_winograd2_staged", 2, Workgroup),
-    backward_weight!("conv2d/backward_weight_12_winograd4_staged", 4, Workgroup),
+    backward_weight!("conv2d/backward_weight_11_winograd4_staged", 4, Workgroup),
 ];

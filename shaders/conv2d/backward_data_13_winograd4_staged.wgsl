@@ -1,2 +1,0 @@
-// conv2d / backward_data / 13 winograd4 staged: version 5 with operands in workgroup memory.
-{% include "common/staged_gemm" %}

@@ -1,2 +1,0 @@
-// conv2d / backward_weight / 12 winograd4 staged: version 7 with operands in workgroup memory.
-{% include "common/staged_weight_gemm" %}
