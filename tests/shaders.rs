@@ -90,8 +90,12 @@ fn uses() -> BTreeMap<Use, Found> {
 }
 
 fn validate(module: &Module, found: &Found) -> ModuleInfo {
+    validate_with(module, found, Capabilities::empty())
+}
+
+fn validate_with(module: &Module, found: &Found, more: Capabilities) -> ModuleInfo {
     // WebGPU's core has pack2x16float, which naga counts as a capability.
-    let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | more;
     capabilities.set(Capabilities::SUBGROUP, found.subgroup);
     capabilities.set(Capabilities::SHADER_INT64, found.int64);
     Validator::new(ValidationFlags::all(), capabilities)
@@ -196,6 +200,10 @@ fn every_use_validates_agrees_with_rust_and_translates() {
         let info = validate(&module, found);
         check_interface(&module, found, key);
         translate(&module, &info, found, &name);
+        // Where an adapter has them, the parameters are immediates.
+        let text = nevus::gpu::as_immediates(&text).unwrap_or_else(|| panic!("{name}: its parameters"));
+        let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        validate_with(&module, found, Capabilities::IMMEDIATES);
     }
     println!("{} expansions of {} shaders", uses.len(), ShaderLibrary::names().len());
 }

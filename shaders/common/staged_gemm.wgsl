@@ -79,8 +79,10 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let first_unit = min(part * p.part_units, units);
     let end_unit = min(first_unit + p.part_units, units);
     var k = first_unit % p.ci4;
-    var tx = first_unit / p.ci4 % taps_x;
-    var ty = first_unit / p.ci4 / taps_x;
+    // A phase may meet no tap at all.
+    let row_taps = max(taps_x, 1u);
+    var tx = first_unit / p.ci4 % row_taps;
+    var ty = first_unit / p.ci4 / row_taps;
 {% else %}
     let first_unit = 0u;
     let end_unit = units;

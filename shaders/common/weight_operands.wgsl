@@ -1,4 +1,4 @@
-// What the weight gradients of common/weight_gemm and common/row_weight_gemm read and write.
+// What the weight gradients of common/weight_gemm, common/row_weight_gemm and common/staged_weight_gemm read and write.
 
 {% include "common/wide" %}
 

@@ -24,6 +24,8 @@ pub use adapter::{AdapterSummary, Caps, DeviceType, adapters};
 pub use buffer::Buffer;
 pub use params::{Field, FieldKind, ParamBlock, gpu_params};
 pub use peak::Peaks;
+#[doc(hidden)]
+pub use pipeline::as_immediates;
 pub use sequence::{Bind, Dispatch, Sequence, Timing};
 pub use shader::{ShaderLibrary, Vars};
 pub use staging::{Download, Uploader};

@@ -24,6 +24,13 @@ pub(super) struct PipelineKey {
 const UNIFORM: &str = "@group(0) @binding(0) var<uniform> p: Params;";
 const IMMEDIATE: &str = "var<immediate> p: Params;";
 
+/// A shader whose parameters are immediates rather than a uniform block; `None` where it does not declare them as all do.
+#[doc(hidden)]
+#[must_use]
+pub fn as_immediates(text: &str) -> Option<String> {
+    text.contains(UNIFORM).then(|| text.replacen(UNIFORM, IMMEDIATE, 1))
+}
+
 pub(super) struct Pipelines {
     made: Mutex<HashMap<PipelineKey, Arc<wgpu::ComputePipeline>>>,
     layouts: Mutex<HashMap<(usize, bool), Arc<wgpu::BindGroupLayout>>>,
@@ -96,7 +103,10 @@ impl Gpu {
         let device = &self.0.device;
         let mut text = self.0.shaders.expand(key.shader, &key.vars)?;
         if key.immediates > 0 {
-            text = text.replacen(UNIFORM, IMMEDIATE, 1);
+            text = as_immediates(&text).ok_or_else(|| Error::Shader {
+                shader: key.shader.into(),
+                message: format!("has no line {UNIFORM:?}"),
+            })?;
         }
         let descriptor =
             wgpu::ShaderModuleDescriptor { label: Some(key.shader), source: wgpu::ShaderSource::Wgsl(text.into()) };

@@ -27,7 +27,7 @@ pub struct Dispatch {
     pub shader: &'static str,
     /// What the shader's template is expanded with.
     pub vars: Vars,
-    /// The uniform block's bytes.
+    /// The bytes of its `Params`.
     pub params: Vec<u8>,
     /// The storage bindings 1, 2, …
     pub binds: Vec<Bind>,

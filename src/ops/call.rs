@@ -121,7 +121,7 @@ pub struct Launch {
     pub shader: &'static str,
     /// Template variables.
     pub vars: Vars,
-    /// The uniform block's bytes.
+    /// The bytes of its `Params`.
     pub params: Vec<u8>,
     /// Bindings 1, 2, …
     pub bindings: Vec<Binding>,

@@ -52,6 +52,8 @@ pub struct LrFound {
     pub points: Vec<LrPoint>,
     /// The learning rate at which the smoothed loss falls most steeply; `None` where it never falls.
     pub suggestion: Option<f32>,
+    /// Whether it was stopped before its end: then nothing is suggested.
+    pub stopped: bool,
     /// What of the weights to start from was used; `None` for a fresh fill.
     pub loaded: Option<Loaded>,
 }
@@ -107,7 +109,7 @@ pub(super) fn search(
             let point = LrPoint { lr, loss, smoothed };
             points.push(point);
             if !tell(step, point) {
-                return Ok(found(points));
+                return Ok(LrFound { suggestion: None, stopped: true, ..found(points) });
             }
             let settled = points.iter().skip(LEAST_STEPS).map(|point| point.smoothed);
             if smoothed > DIVERGED * settled.fold(f64::INFINITY, f64::min) {
@@ -119,7 +121,7 @@ pub(super) fn search(
 }
 
 fn found(points: Vec<LrPoint>) -> LrFound {
-    LrFound { suggestion: steepest(&points), points, loaded: None }
+    LrFound { suggestion: steepest(&points), points, stopped: false, loaded: None }
 }
 
 /// Where the smoothed loss falls most steeply over the logarithm of the learning rate, before its least value.

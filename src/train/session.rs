@@ -227,8 +227,8 @@ impl Engine {
             Err(error) => format!("where it began is not known, the step could not be replayed: {error}"),
         };
         let message = format!(
-            "loss {loss}, gradient norm {norm}; {first}; the step was not taken (hint: a smaller --lr, or look at the \
-             images; --resume goes on from the last checkpoint)"
+            "loss {loss}, gradient norm {norm}; {first}; the step was not taken (hint: look at the \
+             images and --resume from the last checkpoint, or begin a new run with a smaller --lr)"
         );
         Err(Error::NotFinite { step, message })
     }

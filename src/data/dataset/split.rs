@@ -144,7 +144,8 @@ pub fn split_by_lesion(samples: &[Sample], seed: u64, fractions: [f64; 3]) -> Re
             let most = (0..3).fold(0, |best, i| if owed[i] > owed[best] + 1e-9 { i } else { best });
             let side = if at == last && !learned { 0 } else { most };
             learned |= side == 0;
-            owed[side] -= count;
+            // As if it had gone where it was owed: other classes are drawn as they would be without this one.
+            owed[most] -= count;
             for &i in *members {
                 sides[i] = Split::ALL[side];
             }

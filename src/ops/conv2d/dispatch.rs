@@ -5,7 +5,7 @@ use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
     self, Columns, DirectParams, GatherParams, Geometry, Parts, SUBGROUP, SUM, SUM_PARTS, Side, Staging, Taps,
-    WeightParams, staged_worth,
+    WeightParams, staged_weight_worth, staged_worth,
 };
 use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
 
@@ -276,7 +276,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_weight_10_staged", fields: WeightParams::FIELDS }, SUM],
         requires: Requires::NOTHING,
         views: true,
-        pays: |prospect| staged_worth(prospect.caps, [prospect.inputs[0][1], prospect.inputs[1][1]]),
+        pays: |prospect| staged_weight_worth(prospect.caps, [prospect.inputs[0][1], prospect.inputs[1][1]]),
         exact: true,
         layouts: weight_layouts,
         lower: |call| {

@@ -4,7 +4,8 @@ use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, Staging, Taps, WeightParams, staged_worth,
+    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, Staging, Taps, WeightParams,
+    staged_weight_worth, staged_worth,
 };
 use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version, half};
 
@@ -285,7 +286,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/backward_weight_4_staged", fields: WeightParams::FIELDS }, SUM],
         requires: Requires::NOTHING,
         views: true,
-        pays: |prospect| staged_worth(prospect.caps, [prospect.inputs[0][1], prospect.inputs[1][1]]),
+        pays: |prospect| staged_weight_worth(prospect.caps, [prospect.inputs[1][1], prospect.inputs[0][1]]),
         exact: true,
         layouts: weight_layouts,
         lower: |call| {

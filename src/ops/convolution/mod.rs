@@ -14,7 +14,7 @@ mod weight;
 mod winograd;
 
 pub use gather::{GatherParams, Taps, gather};
-pub use parts::{Parts, SUM_PARTS, staged_worth};
+pub use parts::{Parts, SUM_PARTS, staged_weight_worth, staged_worth};
 pub use weight::{Columns, SUM, WeightParams, weight_gradient};
 pub use winograd::{GRADIENT, INPUT, OUTPUT, WEIGHT, WEIGHT_GRADIENT, Winograd};
 

@@ -37,6 +37,8 @@ impl Parts {
     const GROUPS: usize = 128;
     /// Units below which a part costs more than it gains.
     const LEAST: usize = 16;
+    /// Floats of the parts of one round: what is written should still be near when it is read.
+    const ROUND: usize = 4 << 20;
 
     /// For what writes one side.
     #[must_use]
@@ -70,7 +72,7 @@ impl Parts {
         }
         call.check(self.count * sample)?;
         let limit = usize::try_from(call.caps.max_binding / 4).unwrap_or(usize::MAX);
-        let most = limit / (self.count * sample);
+        let most = (limit.min(Self::ROUND) / (self.count * sample)).max(1);
         let cut = |run: Range<usize>| run.clone().step_by(most).map(move |at| at..(at + most).min(run.end));
         Ok(runs.into_iter().flat_map(cut).collect())
     }
@@ -99,11 +101,17 @@ pub(super) fn every(g: &Geometry, axis: usize) -> usize {
 }
 
 /// What workgroup memory is expected to gain: much where many channels share what is loaded, on a device whose workgroup
-/// memory is nearer than its other. `channels`: of what is read, and of what is written, or of a weight gradient's two images.
+/// memory is nearer than its other. `channels`: of what is read, and of what is written.
 #[must_use]
 pub fn staged_worth(caps: &Caps, channels: [usize; 2]) -> Worth {
     let many = channels[1] > 16 && channels[0] >= 8;
     if many && caps.adapter.device_type != DeviceType::Cpu { Worth::Faster } else { Worth::Slower }
+}
+
+/// [`staged_worth`] of a weight gradient, whose workgroups take 64 channels of y: `channels` of x and of y.
+#[must_use]
+pub fn staged_weight_worth(caps: &Caps, channels: [usize; 2]) -> Worth {
+    if channels[1] > 32 { staged_worth(caps, channels) } else { Worth::Slower }
 }
 
 fn gcd(a: usize, b: usize) -> usize {

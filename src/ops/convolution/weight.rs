@@ -50,7 +50,7 @@ impl Split {
 /// What a lane holds of the weight's gradient, for four channels of x.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
-    /// `common/weight_gemm`: one tap.
+    /// `common/weight_gemm` or `common/staged_weight_gemm`: one tap.
     Taps,
     /// `common/row_weight_gemm`: the taps of a row, where [`Columns::takes_rows`].
     Rows,
@@ -64,7 +64,7 @@ impl Columns {
     }
 }
 
-/// Pixels are summed four at a time, and no four cross a row's end. Where every pixel meets its own alone, an image is
+/// Pixels are summed four at a time, and but in workgroup memory no four cross a row's end. Where every pixel meets its own alone, an image is
 /// taken as other rows of as many pixels, of which less is left over.
 fn rows_by_four(g: &Geometry) -> Geometry {
     let pointwise = g.kernel == [1, 1] && g.stride == [1, 1] && g.padding == [0, 0];

@@ -84,11 +84,14 @@ impl Winograd {
         if !(image(g.x) && image(g.y) && weight) {
             return Worth::Impossible;
         }
-        if self.staging == Staging::Workgroup && caps.adapter.device_type == DeviceType::Cpu {
+        // On a GPU the products in workgroup memory are expected to be the fastest, which F(4×4) alone has.
+        let gpu = caps.adapter.device_type != DeviceType::Cpu;
+        if gpu != (self.staging == Staging::Workgroup) {
             return Worth::Slower;
         }
         let samples = if fixed { 1 } else { g.n };
         let [own, other] = [self.m, 6 - self.m].map(|m| Self { m, ..self }.cost(g, tiled, samples, fixed));
+        let other = if gpu { f64::INFINITY } else { other };
         let plain = 9.0 * (samples * g.y[1] * g.y[2] * g.x[0] * g.y[0]) as f64;
         let better = own < 0.9 * plain && (own < other || own == other && self.m == 2);
         if flops(g, samples) >= LITTLE && better { Worth::Faster } else { Worth::Slower }
@@ -101,7 +104,11 @@ impl Winograd {
         let [image, weight] = if self.m == 2 { [30.0, 20.0] } else { [58.0, 37.0] };
         let [rows, columns] = self.tiles(if tiled == Side::Y { g.y } else { g.x });
         let tiles = samples * rows * columns;
-        let [tiles, lanes] = [tiles, tiles.next_multiple_of(SUBGROUP as usize)].map(|count| count as f64);
+        let together = match self.staging {
+            Staging::Workgroup => Tile::new(g.y[0].max(g.x[0]), self.staging).group_pixels(),
+            _ => SUBGROUP as usize,
+        };
+        let [tiles, lanes] = [tiles, tiles.next_multiple_of(together)].map(|count| count as f64);
         let [x, y] = [g.x[0], g.y[0]].map(|channels| channels as f64);
         let derived = if fixed { 0.0 } else { weight * x * y };
         self.points() as f64 * (lanes * x * y + image * tiles * (x + y) + derived)

@@ -177,6 +177,11 @@ fn find_lr(
         Some(lr) => {
             format!("--lr {lr:.1e}: there the loss falls most steeply; see {}/find-lr.svg\n", args.out.display())
         }
+        None if found.stopped => format!(
+            "no suggestion: stopped after {} steps; see {}/find-lr.svg\n",
+            found.points.len(),
+            args.out.display()
+        ),
         None => format!("no suggestion: the loss never fell; see {}/find-lr.svg\n", args.out.display()),
     };
     context.print(text, &found)?;
