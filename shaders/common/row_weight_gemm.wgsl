@@ -24,14 +24,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let ky = select(0u, column / p.s4, inside);
     let group = select(0u, column - ky * p.s4, inside);
     let b0 = wid.y * {{ tile }}u;
-    let b4 = (p.b + 3u) / 4u;
-    let split = p.first_split + wid.z;
-    let first_sample = split / p.row_splits * p.samples;
-    let first_row = split % p.row_splits * p.rows;
-    let end_sample = min(first_sample + p.samples, p.n);
-    let end_row = min(first_row + p.rows, p.oh);
-    let s_plane = p.h * p.w;
-    let b_plane = p.oh * p.ow;
+{% include "common/weight_split" %}
 {% if broadcast %}
     let b_group = min(b0 / 4u + lane % {{ quads }}u, b4 - 1u);
     let b_pixel = lane / {{ quads }}u;

@@ -28,14 +28,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% include "common/weight_columns" %}
     let b0 = wid.y * 64u;
     let b_lane = b0 + lane_y * 8u;
-    let b4 = (p.b + 3u) / 4u;
-    let split = p.first_split + wid.z;
-    let first_sample = split / p.row_splits * p.samples;
-    let first_row = split % p.row_splits * p.rows;
-    let end_sample = min(first_sample + p.samples, p.n);
-    let end_row = min(first_row + p.rows, p.oh);
-    let s_plane = p.h * p.w;
-    let b_plane = p.oh * p.ow;
+{% include "common/weight_split" %}
     // This lane stages pixel lane_x of a turn: of two columns, and of two groups of four channels.
 {% for j in range(2) %}
     let staged{{ j }} = wid.x * 16u + {{ j * 8 }}u + lane_y;

@@ -26,14 +26,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let kx = tap0 - ky * p.kw;
     let b0 = wid.y * {{ tile }}u;
     let b_lane = b0;
-    let b4 = (p.b + 3u) / 4u;
-    let split = p.first_split + wid.z;
-    let first_sample = split / p.row_splits * p.samples;
-    let first_row = split % p.row_splits * p.rows;
-    let end_sample = min(first_sample + p.samples, p.n);
-    let end_row = min(first_row + p.rows, p.oh);
-    let s_plane = p.h * p.w;
-    let b_plane = p.oh * p.ow;
+{% include "common/weight_split" %}
     let dx = i32(kx * p.dil_x) - p.pad_x;
 {% if broadcast %}
     let b_group = min(b0 / 4u + lane % {{ quads }}u, b4 - 1u);
