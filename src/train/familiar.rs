@@ -16,8 +16,6 @@ use crate::tensor::Tensor;
 
 use super::classifier::{Classifier, unmasked};
 
-/// The tensor of the sample's features, (images, features), each row of length 1.
-pub const SAMPLE: &str = FAMILIARITY_SAMPLE;
 /// The metadata's key of the limit.
 pub const LIMIT: &str = "nevus.familiarity_limit";
 /// The share of held-out photographs that [`Familiarity::set_limit`] lets count as familiar.
@@ -152,7 +150,7 @@ impl Familiarity {
             return Err(Error::parameter("familiarity", "has no limit (hint: set_limit from held-out photographs)"));
         }
         let width = self.sample.first().map_or(0, Vec::len);
-        weights.insert(SAMPLE, Tensor::new([self.sample.len(), width], self.sample.concat())?);
+        weights.insert(FAMILIARITY_SAMPLE, Tensor::new([self.sample.len(), width], self.sample.concat())?);
         weights.metadata.insert(LIMIT.into(), self.limit.to_string());
         Ok(())
     }
@@ -165,13 +163,15 @@ impl Familiarity {
         let Some(text) = weights.metadata.get(LIMIT) else { return Ok(None) };
         let limit = text.parse().ok().filter(|limit: &f64| limit.is_finite() && *limit > 0.0);
         let limit = limit.ok_or_else(|| weights.error(format!("metadata {LIMIT} is {text:?}, expected above 0")))?;
-        let none = || weights.error(format!("tensor {SAMPLE:?} is missing, though {LIMIT} is there"));
-        let sample = weights.get(SAMPLE).ok_or_else(none)?;
+        let none = || weights.error(format!("tensor {FAMILIARITY_SAMPLE:?} is missing, though {LIMIT} is there"));
+        let sample = weights.get(FAMILIARITY_SAMPLE).ok_or_else(none)?;
         let &[_, width] = sample.shape() else {
-            return Err(weights.error(format!("tensor {SAMPLE:?} has shape {:?}, expected two sizes", sample.shape())));
+            return Err(weights
+                .error(format!("tensor {FAMILIARITY_SAMPLE:?} has shape {:?}, expected two sizes", sample.shape())));
         };
         let rows: Vec<Vec<f32>> = sample.data().chunks(width.max(1)).map(<[f32]>::to_vec).collect();
-        let known = Self::fit(&rows).map_err(|error| weights.error(format!("tensor {SAMPLE:?}: {error}")))?;
+        let known =
+            Self::fit(&rows).map_err(|error| weights.error(format!("tensor {FAMILIARITY_SAMPLE:?}: {error}")))?;
         Ok(Some(Self { limit, ..known }))
     }
 }
@@ -239,8 +239,8 @@ mod tests {
             assert!((back.distance(&row).unwrap() - known.distance(&row).unwrap()).abs() < 1e-6);
         }
         assert_eq!(Familiarity::of(&Weights::new()).unwrap(), None);
-        weights.tensors.remove(SAMPLE);
-        assert!(Familiarity::of(&weights).unwrap_err().to_string().contains(SAMPLE));
+        weights.tensors.remove(FAMILIARITY_SAMPLE);
+        assert!(Familiarity::of(&weights).unwrap_err().to_string().contains(FAMILIARITY_SAMPLE));
         weights.metadata.insert(LIMIT.into(), "-1".into());
         assert!(Familiarity::of(&weights).unwrap_err().to_string().contains(LIMIT));
     }

@@ -101,17 +101,17 @@ impl Compared {
     pub(super) fn text(&self, share: f64) -> String {
         let device = if self.same_device { "" } else { "another device then: the comparison says little\n" };
         let work = if self.same_work { "" } else { "other work then: only calls of the same shapes are compared\n" };
-        let device = format!("{device}{work}");
+        let heed = format!("{device}{work}");
         let percent = share * 100.0;
         if self.slower.is_empty() {
-            return format!("{device}none of {} figures is more than {percent:.0} % slower\n", self.matched);
+            return format!("{heed}none of {} figures is more than {percent:.0} % slower\n", self.matched);
         }
         let row = |(name, old, new): &(String, f64, f64)| {
             vec![name.clone(), format!("{old:.3}"), format!("{new:.3}"), format!("+{:.0}", (new / old - 1.0) * 100.0)]
         };
         let rows: Vec<_> = self.slower.iter().map(row).collect();
         let head = ["slower", "ms then", "ms now", "%"];
-        format!("{device}{}of {} figures\n", table(&head, &rows, &[1, 2, 3]), self.matched)
+        format!("{heed}{}of {} figures\n", table(&head, &rows, &[1, 2, 3]), self.matched)
     }
 }
 

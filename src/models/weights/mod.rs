@@ -30,7 +30,8 @@ pub use pytorch::FromPytorch;
 pub use start::Start;
 pub use write::Precision;
 
-/// A sample of the training images' features, which `nevus weights familiar` puts beside a classifier.
+/// The tensor of a sample of the training images' features, (images, features), each row of length 1, which `nevus weights familiar`
+/// puts beside a classifier.
 pub const FAMILIARITY_SAMPLE: &str = "familiarity.sample";
 /// Tensors that nevus puts into files and that belong to no model.
 const EXTRAS: &[&str] = &[FAMILIARITY_SAMPLE];
