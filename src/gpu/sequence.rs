@@ -44,6 +44,8 @@ pub struct Timing {
     pub label: String,
     /// The shader.
     pub shader: &'static str,
+    /// When it began, in nanoseconds on the device since the first dispatch of the run did.
+    pub start: f64,
     /// Nanoseconds on the device.
     pub nanoseconds: f64,
 }
@@ -225,14 +227,23 @@ impl Sequence {
             let message = "takes no timestamps, so kernels cannot be timed one by one".into();
             return Err(Error::Adapter { adapter: caps.adapter.name.clone(), message });
         }
-        let mut timings = Vec::with_capacity(self.steps.len());
+        let mut ticks = Vec::with_capacity(self.steps.len());
         for steps in self.steps.chunks(TIMED_STEPS) {
-            timings.extend(self.profile_part(steps)?);
+            ticks.extend(self.profile_part(steps)?);
         }
-        Ok(timings)
+        let first = ticks.first().map_or(0, |&[start, _]| start);
+        let nanoseconds = |from: u64, to: u64| to.saturating_sub(from) as f64 * f64::from(caps.timestamp_period);
+        let timing = |(step, [start, end]): (&Step, [u64; 2])| Timing {
+            label: step.label.clone(),
+            shader: step.shader,
+            start: nanoseconds(first, start),
+            nanoseconds: nanoseconds(start, end),
+        };
+        Ok(self.steps.iter().zip(ticks).map(timing).collect())
     }
 
-    fn profile_part(&self, steps: &[Step]) -> Result<Vec<Timing>> {
+    /// When each of these dispatches began and ended, in the device's ticks.
+    fn profile_part(&self, steps: &[Step]) -> Result<Vec<[u64; 2]>> {
         let device = &self.gpu.0.device;
         let count = u32::try_from(steps.len() * 2).unwrap_or(u32::MAX);
         let bytes = u64::from(count) * 8;
@@ -268,13 +279,7 @@ impl Sequence {
         let words = self.gpu.read(&buffer, 0, steps.len() * 4)?;
         let ticks: &[[u32; 2]] = bytemuck::cast_slice(&words);
         let ticks: Vec<u64> = ticks.iter().map(|&[low, high]| u64::from(low) | u64::from(high) << 32).collect();
-        let period = f64::from(self.gpu.caps().timestamp_period);
-        let timing = |(step, pair): (&Step, &[u64])| Timing {
-            label: step.label.clone(),
-            shader: step.shader,
-            nanoseconds: pair[1].saturating_sub(pair[0]) as f64 * period,
-        };
-        Ok(steps.iter().zip(ticks.chunks_exact(2)).map(timing).collect())
+        Ok(ticks.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect())
     }
 }
 

@@ -284,7 +284,7 @@ impl Plan {
             resident.upload(&self.steps, inputs)?;
             let timings = resident.sequence(&self.gpu, &self.steps, params)?.profile()?;
             self.written.iter().try_for_each(|slab| params.changed(slab))?;
-            Ok(profile::calls(&self.steps, &self.lowered, self.gpu.caps(), &timings))
+            Ok(profile::calls(&self.steps, &self.lowered, self.gpu.caps(), timings))
         })
     }
 

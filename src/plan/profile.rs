@@ -20,10 +20,16 @@ pub struct CallProfile {
     pub flops: u64,
     /// Bytes of the inputs and the outputs: what must be read and written at least.
     pub bytes: u64,
-    /// Its dispatches.
-    pub dispatches: usize,
-    /// Nanoseconds on the device, of all of them.
-    pub nanoseconds: f64,
+    /// Its dispatches, with their times on the device.
+    pub dispatches: Vec<Timing>,
+}
+
+impl CallProfile {
+    /// Nanoseconds on the device, of all dispatches.
+    #[must_use]
+    pub fn nanoseconds(&self) -> f64 {
+        self.dispatches.iter().map(|timing| timing.nanoseconds).sum()
+    }
 }
 
 /// The calls of a run from the times of its dispatches, which are in the plan's order.
@@ -31,9 +37,9 @@ pub(super) fn calls(
     steps: &Steps,
     lowered: &[Lowered],
     caps: &crate::gpu::Caps,
-    timings: &[Timing],
+    timings: Vec<Timing>,
 ) -> Vec<CallProfile> {
-    let mut timings = timings.iter();
+    let mut timings = timings.into_iter();
     let mut calls = Vec::with_capacity(steps.steps.len());
     for (step, lowered) in steps.steps.iter().zip(lowered).skip(steps.prelude) {
         let operands = |items: &[usize]| items.iter().map(|&item| steps.operand(item)).collect::<Vec<_>>();
@@ -49,7 +55,6 @@ pub(super) fn calls(
             };
             items.iter().map(bytes).sum()
         };
-        let dispatches = lowered.launches.len();
         calls.push(CallProfile {
             name: step.name.clone(),
             kernel: step.op.kernel(),
@@ -57,8 +62,7 @@ pub(super) fn calls(
             shape: format!("{} -> {}", list(&step.inputs), list(&step.outputs)),
             flops: call.flops(),
             bytes: count(&step.inputs) + count(&step.outputs),
-            dispatches,
-            nanoseconds: timings.by_ref().take(dispatches).map(|timing| timing.nanoseconds).sum(),
+            dispatches: timings.by_ref().take(lowered.launches.len()).collect(),
         });
     }
     calls

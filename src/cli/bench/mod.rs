@@ -1,6 +1,7 @@
 //! `nevus bench`.
 
 mod compare;
+mod kinds;
 mod model;
 mod op;
 mod rows;
@@ -21,8 +22,8 @@ use super::{Context, SizeArg, StorageArgs};
 use crate::data::save::write_atomic;
 use crate::error::{Error, Result};
 use crate::gpu::Peaks;
+use crate::plan::CallProfile;
 use compare::Old;
-use rows::Row;
 
 /// Flags of `nevus bench`.
 #[derive(Debug, Args)]
@@ -76,7 +77,7 @@ pub(super) struct BenchArgs {
     /// With --compare, by which share something must be slower to count
     #[arg(long, default_value_t = 0.1, value_name = "SHARE", requires = "compare")]
     slower: f64,
-    /// Write the calls in their order as a trace that Perfetto opens
+    /// Write a run's calls and dispatches, by the device's clock, as a trace that Perfetto opens
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 }
@@ -106,12 +107,12 @@ pub(super) fn run(args: &BenchArgs, context: &Context) -> Result<ExitCode> {
         Some(name) => {
             let report = model::run(name, args, &gpu, &peaks, context)?;
             context.print_or_write(|| model::text(&report), &report)?;
-            finish(args, old, &report, &report.rows, context)
+            finish(args, old, &report, &report.run, context)
         }
         None => {
             let report = op::run(args, &gpu, &peaks, context)?;
             context.print_or_write(|| op::text(&report), &report)?;
-            finish(args, old, &report, &report.rows, context)
+            finish(args, old, &report, &report.run, context)
         }
     }
 }
@@ -121,11 +122,11 @@ fn finish(
     args: &BenchArgs,
     old: Option<Old>,
     report: &impl Serialize,
-    rows: &[Row],
+    run: &[CallProfile],
     context: &Context,
 ) -> Result<ExitCode> {
     if let Some(path) = &args.trace {
-        write_json(path, &trace::trace(rows))?;
+        write_json(path, &trace::trace(run))?;
     }
     let Some(old) = old else { return Ok(ExitCode::SUCCESS) };
     let compared = old.compare(report, args.slower)?;

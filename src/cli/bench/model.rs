@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::BenchArgs;
+use super::kinds::{self, Kind, kinds};
 use super::rows::{Row, Rows, min_median};
 use crate::cli::networks::{Mode, Network, Recipe};
 use crate::cli::table::table;
@@ -13,7 +14,7 @@ use crate::cli::{Context, SizeArg, train};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Peaks};
 use crate::models::{ResNet, ResNetDepth, UNet};
-use crate::plan::{Memory, Params, Plan, PlanOptions, Precision};
+use crate::plan::{CallProfile, Memory, Params, Plan, PlanOptions, Precision};
 use crate::tensor::Tensor;
 use crate::train::Init;
 use crate::train::step::{Loss, Optimizer};
@@ -46,8 +47,13 @@ pub(super) struct Report {
     peak_bytes: u64,
     memory: Memory,
     dispatches: usize,
+    /// Calls by kernel and window, that with the most time first.
+    kinds: Vec<Kind>,
     /// In the order in which they run.
     pub rows: Vec<Row>,
+    /// The calls of the trace: the fastest of the runs whose calls were timed.
+    #[serde(skip)]
+    pub run: Vec<CallProfile>,
 }
 
 /// Times the network that `what` names.
@@ -90,13 +96,18 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let mut rows = Rows::default();
+    let (mut rows, mut fastest) = (Rows::default(), Vec::new());
     if gpu.caps().timestamps {
         for _ in 0..args.repeat.min(5) {
             if context.cancelled() {
                 return Err(Error::Cancelled);
             }
-            rows.add(plan.profile(&params, &inputs)?.into_iter());
+            let run = plan.profile(&params, &inputs)?;
+            let length = |run: &[CallProfile]| run.iter().map(CallProfile::nanoseconds).sum::<f64>();
+            if fastest.is_empty() || length(&run) < length(&fastest) {
+                fastest.clone_from(&run);
+            }
+            rows.add(run.into_iter());
         }
     } else {
         tracing::warn!("the adapter takes no timestamps: no times of single kernels");
@@ -104,6 +115,7 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
     let (total_ms_min, total_ms_median) = min_median(&mut totals);
     #[expect(clippy::cast_precision_loss, reason = "operations are counted for people")]
     let gflop = plan.flops() as f64 / 1e9;
+    let rows = rows.finish(peaks);
     Ok(Report {
         device: gpu.caps().describe(),
         peak_gflops: peaks.gflops,
@@ -126,7 +138,9 @@ pub(super) fn run(what: &str, args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, contex
         peak_bytes: plan.memory().total(),
         memory: *plan.memory(),
         dispatches: plan.dispatches(),
-        rows: rows.finish(peaks),
+        kinds: kinds(&rows, peaks),
+        rows,
+        run: fastest,
     })
 }
 
@@ -152,6 +166,8 @@ pub(super) fn text(report: &Report) -> String {
         let rows: Vec<_> = rows.iter().map(row).collect();
         let head = ["name", "version", "shape", "ms min", "ms median", "GFLOP/s", "GB/s", "% of peak", "% of all"];
         text += &table(&head, &rows, &[3, 4, 5, 6, 7, 8]);
+        text.push('\n');
+        text += &kinds::text(&report.kinds);
         text.push('\n');
     }
     let Report { precision, batch, height, width, device, total_ms_min, total_ms_median, gflop, .. } = report;

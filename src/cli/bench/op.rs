@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::BenchArgs;
 use super::rows::{Row, Rows};
 use super::shapes::{self, Shape};
+use super::trace::after_each_other;
 use crate::cli::Context;
 use crate::cli::table::table;
 use crate::error::{Error, Result};
@@ -25,6 +26,9 @@ pub(super) struct Report {
     peak_gbps: f64,
     repeat: u32,
     pub rows: Vec<Row>,
+    /// The calls of the trace.
+    #[serde(skip)]
+    pub run: Vec<CallProfile>,
 }
 
 /// The rooms that `names` ask for, by the room's name or that of one of its ops; all of them where none is named.
@@ -110,7 +114,7 @@ fn turns(room: &Room, taken: bool) -> Vec<BTreeMap<String, String>> {
 pub(super) fn run(args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, context: &Context) -> Result<Report> {
     let (rooms, shapes) = (rooms(&args.what)?, shapes::all());
     let wanted = wanted(&rooms, &shapes, &args.layer)?;
-    let mut rows = Vec::new();
+    let (mut rows, mut run) = (Vec::new(), Vec::new());
     for room in &rooms {
         if args.layer.is_empty() && !wanted.iter().any(|(other, _)| other.name == room.name) {
             tracing::warn!("{} has no shapes of its own: see the models (unet, resnet50)", room.name);
@@ -152,6 +156,7 @@ pub(super) fn run(args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, context: &Context)
                 });
                 kept.add(calls.filter(asked));
             }
+            run.extend(kept.fastest().cloned());
             rows.extend(kept.finish(peaks));
         }
         bar.inc(1);
@@ -164,6 +169,7 @@ pub(super) fn run(args: &BenchArgs, gpu: &Gpu, peaks: &Peaks, context: &Context)
         peak_gbps: peaks.gbps,
         repeat: args.repeat,
         rows,
+        run: after_each_other(run),
     })
 }
 

@@ -31,7 +31,13 @@ pub(super) struct Row {
 /// Calls in the plan's order, each with its times so far.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
+    /// The fastest of each, and milliseconds.
     calls: Vec<(CallProfile, Vec<f64>)>,
+}
+
+/// GFLOP/s and GB/s of a call that takes so many milliseconds.
+pub(super) fn rates(call: &CallProfile, ms: f64) -> [f64; 2] {
+    [call.flops, call.bytes].map(|amount| if ms > 0.0 { amount as f64 / ms / 1e6 } else { 0.0 })
 }
 
 impl Rows {
@@ -39,13 +45,21 @@ impl Rows {
     pub(super) fn add(&mut self, run: impl Iterator<Item = CallProfile>) {
         let first = self.calls.is_empty();
         for (at, call) in run.enumerate() {
-            let ms = call.nanoseconds / 1e6;
+            let ms = call.nanoseconds() / 1e6;
             if first {
                 self.calls.push((call, vec![ms]));
-            } else if let Some((_, times)) = self.calls.get_mut(at) {
+            } else if let Some((fastest, times)) = self.calls.get_mut(at) {
                 times.push(ms);
+                if call.nanoseconds() < fastest.nanoseconds() {
+                    *fastest = call;
+                }
             }
         }
+    }
+
+    /// The fastest of each call.
+    pub(super) fn fastest(&self) -> impl Iterator<Item = &CallProfile> {
+        self.calls.iter().map(|(call, _)| call)
     }
 
     /// The rows in the plan's order.
@@ -55,14 +69,13 @@ impl Rows {
             .into_iter()
             .map(|(call, mut times)| {
                 let (ms_min, ms_median) = min_median(&mut times);
-                let rate = |amount: u64| if ms_min > 0.0 { amount as f64 / ms_min / 1e6 } else { 0.0 };
-                let (gflops, gbps) = (rate(call.flops), rate(call.bytes));
+                let [gflops, gbps] = rates(&call, ms_min);
                 Row {
                     name: call.name,
                     op: call.kernel.to_owned(),
                     version: call.version.to_owned(),
                     shape: call.shape,
-                    dispatches: call.dispatches,
+                    dispatches: call.dispatches.len(),
                     ms_min,
                     ms_median,
                     gflops,
@@ -90,6 +103,7 @@ pub(super) fn min_median(values: &mut [f64]) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::Timing;
 
     #[test]
     fn the_median_of_few() {
@@ -100,15 +114,15 @@ mod tests {
 
     #[test]
     fn rates_by_hand() {
-        let call = |nanoseconds| CallProfile {
+        let timing = |nanoseconds| Timing { label: "a".into(), shader: "b", start: 0.0, nanoseconds };
+        let call = |nanoseconds: f64| CallProfile {
             name: "a".into(),
             kernel: "conv2d.forward",
             version: "conv2d/forward_1_direct",
             shape: "1 -> 1".into(),
             flops: 3_000_000,
             bytes: 500_000,
-            dispatches: 2,
-            nanoseconds,
+            dispatches: [0.25, 0.75].map(|share| timing(nanoseconds * share)).to_vec(),
         };
         let mut rows = Rows::default();
         for nanoseconds in [3e6, 1e6, 2e6] {
