@@ -75,7 +75,7 @@ fn versions(name: &str, integers: bool) {
     assert!(failures.is_empty(), "{} of {name} failed:\n{}", failures.len(), failures.join("\n"));
 }
 
-/// Every version with the bounds checks left in its shaders, by the smallest case of more than one sample that it takes:
+/// Every version with the bounds checks left in its shaders and its parameters in a uniform block, by the smallest case of more than one sample that it takes:
 /// every check is a pipeline of its own, which takes time to compile.
 fn checked(name: &str) {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();

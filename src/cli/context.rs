@@ -40,7 +40,7 @@ pub struct GlobalArgs {
     /// Where compiled pipelines are kept
     #[arg(long, global = true, value_name = "DIR", hide_short_help = true, conflicts_with = "no_pipeline_cache")]
     pub cache_dir: Option<PathBuf>,
-    /// Keep bounds checks in every shader: slower, for a driver or a kernel under suspicion
+    /// Keep bounds checks in every shader and parameters in buffers: slower, for a driver or a kernel under suspicion
     #[arg(long, global = true, hide_short_help = true)]
     pub checked_shaders: bool,
     /// How long analyze, segment, classify and eval may measure, before they start, which kernels are the fastest, where

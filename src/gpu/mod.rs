@@ -44,7 +44,8 @@ pub struct GpuOptions {
     pub cache: Option<PathBuf>,
     /// Lowers the adapter's limit of bytes in one binding, to see large work cut on small data.
     pub max_binding: Option<u64>,
-    /// Keeps the driver's and naga's bounds checks in every shader.
+    /// Keeps the driver's and naga's bounds checks in every shader, and parameters in uniform blocks, as adapters without
+    /// immediates have them.
     pub checked_shaders: bool,
 }
 
@@ -143,6 +144,9 @@ impl Gpu {
         let mut caps = Caps::new(summary, device.features(), &device.limits(), queue.get_timestamp_period());
         if let Some(limit) = options.max_binding {
             caps.max_binding = caps.max_binding.min(limit);
+        }
+        if options.checked_shaders {
+            caps.immediates = 0;
         }
         let shaders = ShaderLibrary::new(options.shaders.clone())?;
         let pipelines = pipeline::Pipelines::new(&device, &caps, options.cache.as_deref());
