@@ -384,8 +384,8 @@ fn a_batch_that_does_not_fit_is_refused_with_the_one_that_does() {
             error => panic!("{error}"),
         }
     };
-    assert!(refused(small).starts_with("--batch 8 fits; "), "{}", refused(small));
-    assert!(refused(large).starts_with("--batch 16 fits; "));
+    assert!(refused(small).starts_with("a run with --batch 8 fits; "), "{}", refused(small));
+    assert!(refused(large).starts_with("a run with --batch 16 fits; "));
     assert!(!refused(1 << 20).contains("fits"), "not even one photograph");
     assert!(!dir.path().join("run").exists(), "nothing was begun");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ pub(super) fn with_what_fits(
     let fits = |batch: &usize| build(*batch).and_then(|step| step.plan(gpu, planning)).is_ok();
     let mut smaller = std::iter::successors(Some(batch / 2), |batch| Some(batch / 2)).take_while(|batch| *batch > 0);
     let hint = match smaller.find(fits) {
-        Some(batch) => format!("--batch {batch} fits; else {hint}"),
+        Some(batch) => format!("a run with --batch {batch} fits; else {hint}"),
         None => hint,
     };
     Error::Plan { message, hint }
@@ -342,9 +342,12 @@ impl<'a, T: Task> Session<'a, T> {
         let mut running: Option<Running> = None;
         let mut saved = Instant::now();
         let mut clock = (Instant::now(), 0u64, 0f64);
+        let (began, mut waited) = (Instant::now(), Duration::ZERO);
         loop {
             let stop = cancel.load(Ordering::Relaxed) || until.is_some_and(|until| self.state.step >= until);
+            let asked = Instant::now();
             let next = if stop || self.state.batch >= batches { None } else { loader.next().transpose()? };
+            waited += asked.elapsed();
             let submitted = match next {
                 None => None,
                 Some(batch) => {
@@ -374,6 +377,8 @@ impl<'a, T: Task> Session<'a, T> {
                 self.state.batch += 1;
                 running = Some(submitted);
             } else {
+                let [waited, all] = [waited, began.elapsed()].map(|time| time.as_secs_f64());
+                tracing::info!("epoch {}: waited for photographs {waited:.1} s of {all:.1} s", self.state.epoch);
                 return Ok(self.state.batch >= batches);
             }
             if saved.elapsed().as_secs() >= SAVE_EVERY {
