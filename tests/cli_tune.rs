@@ -6,9 +6,10 @@ mod support;
 
 use std::fs;
 
-use nevus::plan::VersionTable;
+use nevus::ops::conv2d::Conv2d;
 use nevus::plan::table::{Origin, TableRow, file};
-use nevus::{Gpu, GpuOptions};
+use nevus::plan::{PlanOptions, PlannedCall, VersionTable};
+use nevus::{Gpu, GpuOptions, Graph};
 
 use self::support::{adapter, code, err, json, nevus, ok, out, phantoms, refused, text};
 
@@ -23,6 +24,15 @@ fn row(class: &str, version: &str) -> TableRow {
         gflops: 1.0,
         shape: "1x1x1x1 1x1x1x1 -> 1x1x1x1".into(),
     }
+}
+
+/// What a plan takes without a table for a convolution like the first of the network that is trained below.
+fn usual(gpu: &Gpu) -> &'static str {
+    let mut graph = Graph::new();
+    let (x, weight) = (graph.input("x", [2, 3, 32, 32]).unwrap(), graph.input("weight", [4, 3, 3, 3]).unwrap());
+    let y = graph.conv2d(Conv2d::padded(1), x, weight, None).unwrap();
+    let calls = PlannedCall::all(&graph, &[y], &PlanOptions::default(), gpu.caps()).unwrap();
+    calls.iter().find(|call| call.op.kernel() == "conv2d.forward").unwrap().version.shader
 }
 
 #[test]
@@ -87,7 +97,7 @@ fn a_run_goes_on_with_the_table_it_began_with() {
     // The class of the first convolution of the network below.
     let put = |version: &str| {
         let mut table = VersionTable::new(Origin::of(&gpu));
-        table.insert(row("3x3 s1x1 c4 p1024", version));
+        table.insert(TableRow { usual: usual(&gpu).into(), ..row("3x3 s1x1 c4 p1024", version) });
         table.save(&own).unwrap();
     };
     let train = ["train", "segment", &data, "--out", &run, "--steps", "1", "--cache-dir", &cache];

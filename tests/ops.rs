@@ -11,7 +11,7 @@ use nevus::ops::cases::{Case, Draw, Input};
 use nevus::ops::harness::{self, Outcome};
 use nevus::ops::pointwise::Add;
 use nevus::ops::reference::{self, Given, dot};
-use nevus::ops::{Array, Gradient, OPS, Room, kernel};
+use nevus::ops::{Array, Gradient, OPS, Room, kernel, same_bits};
 use nevus::{Gpu, GpuOptions, Graph, Tensor};
 
 fn gpu() -> Option<Gpu> {
@@ -103,6 +103,34 @@ fn checked(name: &str) {
         }
     }
     assert!(failures.is_empty(), "{} of {name} failed:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// What says that it gives the bits of another version does, in all cases that both take.
+#[test]
+fn versions_of_the_same_bits() {
+    let Some(gpu) = gpu() else { return };
+    let mut compared = BTreeMap::new();
+    for case in (room("conv2d").cases)() {
+        let versions = kernel(case.op.kernel()).unwrap().versions;
+        for version in versions {
+            let other = versions.iter().find(|other| other.shader == same_bits(version.shader)).unwrap();
+            if other.shader == version.shader {
+                continue;
+            }
+            let tensors = case.tensors();
+            let bits = |version| {
+                let prepared = harness::prepare(&gpu, version, &*case.op, &tensors, None).unwrap();
+                let outputs = prepared.ok()?.run().unwrap();
+                Some(outputs[0].data().iter().map(|value| value.to_bits()).collect::<Vec<_>>())
+            };
+            if let (Some(one), Some(two)) = (bits(version), bits(other)) {
+                assert!(one == two, "{} and {}: {}", version.shader, other.shader, case.describe());
+                *compared.entry(version.shader).or_insert(0) += 1;
+            }
+        }
+    }
+    println!("{compared:?}");
+    assert!(gpu.caps().subgroup_exact != Some(8) || compared.len() == 4 && compared.values().all(|&n| n > 1));
 }
 
 const STEP: f64 = 1e-5;

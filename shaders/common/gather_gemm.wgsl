@@ -11,9 +11,10 @@
 // `broadcast` 1: the lanes are one subgroup, and each weight is loaded by one lane and broadcast; 0: every lane loads
 // every weight from the same address. `fractional` 1: div_y or div_x is above 1; a workgroup then computes pixels of one
 // phase (oy % div_y, ox % div_x), which all meet the same taps: every every_y-th, every every_x-th. `subpixel` 1: the
-// taps do not overlap (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky.
+// taps do not overlap (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky. With a kernel
+// of 1×1 that is a plain GEMM.
 // `batched` 1: every tap has images of its own, x_stride and out_stride apart, and none is summed: one plain GEMM a tap.
-// `parts`: how many of four input channels there are, where ci is below 4.
+// `quad`: how many of four input channels there are, where ci is below 4.
 // `residual`, `relu`, `mask`: what `common/epilogue` does to out.
 //
 // One loop over taps and channels: at every turn of every loop a software driver copies what the loop carries, here the
@@ -89,7 +90,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% if not (swapped or broadcast) %}
         let w{{ o }} = from_wide(weight[w_tap + {{ turned }} * p.co + min(co0 + {{ o }}u, p.co - 1u)]);
 {% endif %}
-{% for name in ["a", "b", "d", "e"][:parts] %}
+{% for name in ["a", "b", "d", "e"][:quad] %}
 {% set c = loop.index0 %}
 {% if swapped %}
 {% set load = c * quads + o // 4 %}
@@ -105,7 +106,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endif %}
 {% endfor %}
 {% for g in range(pixels) %}
-{% for name in ["a", "b", "d", "e"][:parts] %}
+{% for name in ["a", "b", "d", "e"][:quad] %}
         c{{ o }}_{{ g }} = fma({{ name }}{{ o }}, q{{ g }}.{{ ["x", "y", "z", "w"][loop.index0] }}, c{{ o }}_{{ g }});
 {% endfor %}
 {% endfor %}

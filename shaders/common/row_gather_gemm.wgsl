@@ -12,7 +12,7 @@
 // {{ lanes * pixels }} pixels of a workgroup, all of one image, need {{ pixels + 1 }} loads a lane. Such a place is inside the image just where
 // its row is; which columns are, is looked up once.
 //
-// `swapped`, `parts`, `residual`, `relu`, `mask`: as in common/gather_gemm. The lanes are one subgroup.
+// `swapped`, `quad`, `residual`, `relu`, `mask`: as in common/gather_gemm. The lanes are one subgroup.
 
 {% include "common/gather_operands" %}
 
@@ -92,7 +92,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
 {% for o in range(tile) %}
 {% for t in range(kw) %}
-{% for c in range(parts) %}
+{% for c in range(quad) %}
 {% set load = c * quads + o // 4 if swapped else o %}
 {% set part = ["x", "y", "z", "w"][o % 4 if swapped else c] %}
         let b{{ o }}_{{ t }}_{{ c }} = subgroupBroadcast(w{{ t }}_{{ load // lanes }}.{{ part }}, {{ load % lanes }}u);
@@ -100,7 +100,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
 {% for g in range(pixels) %}
 {% for t in range(kw) %}
-{% for c in range(parts) %}
+{% for c in range(quad) %}
         c{{ o }}_{{ g }} = fma(b{{ o }}_{{ t }}_{{ c }}, q{{ g }}_{{ t }}.{{ ["x", "y", "z", "w"][c] }}, c{{ o }}_{{ g }});
 {% endfor %}
 {% endfor %}

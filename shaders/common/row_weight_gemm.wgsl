@@ -7,7 +7,7 @@
 //
 // shifted (n, s, h, w) C4   broad (n, b, oh, ow) C4   out packed [kh][kw][s/4][b] of four s, once for each split
 //
-// Splits and `continued`: as in common/weight_gemm. `parts`: how many of four channels there are, where s is below 4.
+// Splits and `continued`: as in common/weight_gemm. `quad`: how many of four channels there are, where s is below 4.
 
 {% include "common/weight_operands" %}
 
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% endif %}
 {% for o in range(tile) %}
 {% for kx in range(kw) %}
-{% for k in range(parts) %}
+{% for k in range(quad) %}
     var c{{ o }}_{{ kx }}_{{ k }} = 0.0;
 {% endfor %}
 {% endfor %}
@@ -45,7 +45,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% for o in range(tile) %}
         if b0 + {{ o }}u < p.b {
             let v = from_wide(out[row_to + {{ kx }}u * p.s4 * p.b + {{ o }}u]);
-{% for k in range(parts) %}
+{% for k in range(quad) %}
             c{{ o }}_{{ kx }}_{{ k }} = v.{{ components[k] }};
 {% endfor %}
         }
@@ -95,7 +95,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% endif %}
 {% endfor %}
 {% for kx in range(kw) %}
-{% for k in range(parts) %}
+{% for k in range(quad) %}
 {% for t in range(pixels) %}
         c{{ o }}_{{ kx }}_{{ k }} = fma(v{{ o }}_{{ t }}, q{{ t * stride + kx }}.{{ components[k] }}, c{{ o }}_{{ kx }}_{{ k }});
 {% endfor %}
@@ -117,7 +117,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% for kx in range(kw) %}
 {% for o in range(tile) %}
     if b0 + {{ o }}u < p.b {
-        let v = vec4<f32>({% for k in range(4) %}{% if k < parts %}c{{ o }}_{{ kx }}_{{ k }}{% else %}0.0{% endif %}{% if not loop.last %}, {% endif %}{% endfor %});
+        let v = vec4<f32>({% for k in range(4) %}{% if k < quad %}c{{ o }}_{{ kx }}_{{ k }}{% else %}0.0{% endif %}{% if not loop.last %}, {% endif %}{% endfor %});
         out[row_to + {{ kx }}u * p.s4 * p.b + {{ o }}u] = to_wide(select(vec4<f32>(0.0), v, keep));
     }
 {% endfor %}

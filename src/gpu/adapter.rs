@@ -1,5 +1,7 @@
 //! Which adapters there are, which one is taken and why, and what it offers.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -200,6 +202,8 @@ pub struct Caps {
     pub timestamps: bool,
     /// Bytes of a dispatch's parameters that travel with its command, without a buffer; 0 where none can.
     pub immediates: u32,
+    /// Bytes of the nearest instruction cache of the processor that a software driver runs on, where the system tells.
+    pub instruction_cache: Option<u32>,
     pub(super) pipeline_cache: bool,
     pub(super) timestamp_period: f32,
 }
@@ -225,6 +229,10 @@ impl Caps {
             immediates: match features.contains(wgpu::Features::IMMEDIATES) {
                 true => limits.max_immediate_size,
                 false => 0,
+            },
+            instruction_cache: match adapter.device_type {
+                DeviceType::Cpu => instruction_cache(Path::new("/sys/devices/system/cpu/cpu0/cache")),
+                _ => None,
             },
             pipeline_cache: features.contains(wgpu::Features::PIPELINE_CACHE),
             timestamp_period,
@@ -261,6 +269,7 @@ impl Caps {
             max_workgroups: 65_535,
             timestamps: false,
             immediates: 0,
+            instruction_cache: None,
             pipeline_cache: false,
             timestamp_period: 1.0,
             adapter,
@@ -274,9 +283,35 @@ impl Caps {
     }
 }
 
+/// Bytes of the nearest instruction cache, by Linux's description of a processor's caches in `folder`.
+fn instruction_cache(folder: &Path) -> Option<u32> {
+    let of = |index: u32| {
+        let text = |name: &str| std::fs::read_to_string(folder.join(format!("index{index}/{name}"))).ok();
+        let size = text("size")?;
+        let kib: u32 = size.trim().strip_suffix('K')?.parse().ok()?;
+        (text("type")?.trim() == "Instruction").then(|| kib.checked_mul(1024)).flatten()
+    };
+    (0..8).find_map(of)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn caches_are_read_as_linux_describes_them() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(instruction_cache(folder.path()), None);
+        for (index, kind, size) in [(0, "Data", "48K"), (1, "Instruction", "64K"), (2, "Unified", "2048K")] {
+            let cache = folder.path().join(format!("index{index}"));
+            std::fs::create_dir(&cache).unwrap();
+            std::fs::write(cache.join("type"), format!("{kind}\n")).unwrap();
+            std::fs::write(cache.join("size"), format!("{size}\n")).unwrap();
+        }
+        assert_eq!(instruction_cache(folder.path()), Some(65_536));
+        std::fs::write(folder.path().join("index1/size"), "much").unwrap();
+        assert_eq!(instruction_cache(folder.path()), None);
+    }
 
     #[test]
     fn a_number_is_an_index_or_else_a_part_of_a_name() {

@@ -99,6 +99,13 @@ pub fn kernel(name: &str) -> Option<&'static Kernel> {
     OPS.iter().flat_map(|room| room.kernels).find(|kernel| kernel.name == name)
 }
 
+/// The version whose results a version, named by its shader, gives to the bit: itself, where it is not a plainer one with
+/// other tiles.
+#[must_use]
+pub fn same_bits(shader: &str) -> &str {
+    conv2d::SAME_BITS.iter().find(|(version, _)| *version == shader).map_or(shader, |(_, other)| other)
+}
+
 impl Graph {
     /// Appends the nodes that give the gradients of `loss`, a single number, with respect to `wrt`. Gradients that
     /// meet are added; a value on which `loss` does not depend gets `None`.

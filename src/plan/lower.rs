@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Caps;
 use crate::graph::{Graph, Layout, Op, Slab, Source, Value};
 use crate::ops::layout::Convert;
-use crate::ops::{self, Epilogue, Kernel, Operand, Prospect, Version, Worth};
+use crate::ops::{self, Epilogue, Kernel, Operand, Prospect, Version, Worth, same_bits};
 use crate::tensor::Tensor;
 
 use super::rewrite::{AGAIN, Call, Program};
@@ -327,8 +327,8 @@ fn halves(options: &PlanOptions) -> bool {
     options.precision == Precision::F16 && ops::kernel("layout.convert").is_some_and(possible)
 }
 
-/// The version that was measured to be the fastest, else the last that pays, of those that the adapter can run, the
-/// shapes allow and the options do not forbid.
+/// The last version that pays, of those that the adapter can run, the shapes allow and the options do not forbid; or that
+/// which was measured to be faster than it.
 fn choose(
     kernel: &'static Kernel,
     prospect: &Prospect<'_>,
@@ -350,24 +350,34 @@ fn choose(
     let asked = options.only.contains_key(kernel.name);
     // What was measured in 32 bits says nothing of versions in 16.
     let unmeasured = asked || kernel.versions.len() < 2 || versions.iter().any(|version| version.requires.half);
-    let measured = options.table.as_ref().filter(|_| !unmeasured).and_then(|table| {
-        let row = table.get(kernel.name, &ops::class(prospect))?;
-        let possible = |version: &Version| (version.pays)(prospect) != Worth::Impossible;
-        versions.iter().copied().find(|version| version.shader == row.version && possible(version))
-    });
-    let usual = versions.iter().rev().copied().filter(|version| match (version.pays)(prospect) {
+    let fitting = |version: &'static Version| {
+        let runs = version.requires.missing(caps).is_none();
+        runs.then(|| Some((version, (version.layouts)(op, inputs, outputs, offered)?))).flatten()
+    };
+    let expected = |version: &&'static Version| match (version.pays)(prospect) {
         Worth::Faster => true,
         Worth::Slower => asked,
         Worth::Impossible => false,
+    };
+    let usual = versions.iter().rev().copied().filter(expected).find_map(fitting);
+    // A row says what is faster than the version that it was measured beside: where another one is usual, not only with
+    // another tile, it says nothing.
+    let measured = options.table.as_ref().filter(|_| !unmeasured).and_then(|table| {
+        let row = table.get(kernel.name, &ops::class(prospect))?;
+        let (beside, _) = usual.as_ref()?;
+        if row.version == row.usual || same_bits(beside.shader) != same_bits(&row.usual) {
+            return None;
+        }
+        let possible = |version: &Version| (version.pays)(prospect) != Worth::Impossible;
+        let version = versions.iter().copied().find(|v| v.shader == row.version && possible(v))?;
+        fitting(version)
     });
-    let usable = measured.into_iter().chain(usual).filter(|version| version.requires.missing(caps).is_none());
-    let mut fitting = usable.filter_map(|version| Some((version, (version.layouts)(op, inputs, outputs, offered)?)));
     // A version that is asked for but cannot take these shapes gives way to the plainest, which takes all.
     let plainest = || {
         let version = kernel.versions.first()?;
         Some((version, (version.layouts)(op, inputs, outputs, offered)?))
     };
-    fitting.next().or_else(plainest).ok_or_else(|| Error::Plan {
+    measured.or(usual).or_else(plainest).ok_or_else(|| Error::Plan {
         message: format!("no version of {} takes inputs {inputs:?} on {}", kernel.name, caps.adapter.name),
         hint: "see nevus check for what was skipped and why".into(),
     })

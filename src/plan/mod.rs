@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::error::{Error, Result};
 use crate::gpu::{Download, Gpu};
 use crate::graph::{Graph, ParamTable, Slab, Value};
-use crate::ops::Lowered;
+use crate::ops::{Lowered, same_bits};
 use crate::tensor::Tensor;
 
 use draft::Draft;
@@ -217,12 +217,13 @@ impl Plan {
         self.lowered[self.steps.prelude..].iter().map(|lowered| lowered.launches.len()).sum()
     }
 
-    /// A digest of which version runs each node, the same where values are computed again or not.
+    /// A digest of which version runs each node, the same where values are computed again or not, and for versions whose
+    /// results are the same to the bit.
     #[must_use]
     pub fn versions_digest(&self) -> String {
         let named = self.steps.steps.iter().map(|step| {
             let name = step.name.strip_suffix(rewrite::AGAIN).unwrap_or(&step.name);
-            (name, step.op.kernel(), step.version.shader)
+            (name, step.op.kernel(), same_bits(step.version.shader))
         });
         let mut hash = blake3::Hasher::new();
         for (name, kernel, version) in named.collect::<BTreeSet<_>>() {

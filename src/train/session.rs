@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::graph::{Graph, ParamInfo, Slab};
 use crate::models::weights::{Meta, Weights};
+use crate::ops::same_bits;
 use crate::plan::{Params, Pending, Plan, PlanOptions};
 use crate::tensor::Tensor;
 
@@ -247,7 +248,7 @@ impl<'a, T: Task> Session<'a, T> {
         let hash = config_hash(config, free)?;
         let resumed = resume.then(|| RunDir::resume(dir, config, free)).transpose()?;
         let mut versions: BTreeMap<String, String> =
-            engine.plan.versions().iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            engine.plan.versions().iter().map(|(k, v)| ((*k).to_owned(), same_bits(v).to_owned())).collect();
         versions.insert("every node".into(), engine.plan.versions_digest());
         let Settings { goal, patience, .. } = engine.settings;
         let loaded = if resume { Checkpoint::load(dir)? } else { None };

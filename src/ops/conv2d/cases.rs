@@ -24,11 +24,13 @@ const SHAPES: &[Shape] = &[
     shape([2, 3, 7, 8], 5, 3, 2, 1, "h and w leave different remainders under the stride"),
     shape([2, 16, 9, 13], 16, 3, 1, 1, "the U-Net's first level, a tile of 16"),
     shape([3, 33, 5, 7], 33, 3, 1, 1, "one channel more than a tile of 32, three of them pad"),
+    shape([2, 33, 5, 7], 37, 1, 1, 0, "a plain GEMM: two samples, more channels than a tile, fewer pixels"),
     shape([1, 5, 6, 11], 1, 1, 1, 0, "the head: one channel out"),
     shape([2, 37, 6, 9], 70, 3, 2, 1, "more channels than a tile of 64, many to sum for few pixels, in phases"),
     shape([1, 20, 6, 8], 132, 1, 2, 0, "a shortcut: most phases meet no tap, many channels to sum"),
     shape([1, 8, 12, 3], 40, 3, 1, 1, "two tiles of channels out, the second a part"),
     shape([3, 4, 9, 11], 4, 3, 1, 1, "few channels and tiles that reach over every border"),
+    shape([1, 5, 26, 27], 36, 3, 1, 1, "49 of Winograd's tiles: 7 pixels a lane where caches are large"),
     shape([1, 6, 5, 4], 3, 3, 1, 0, "no padding: less out than in"),
     Shape {
         x: [2, 5, 3, 7],

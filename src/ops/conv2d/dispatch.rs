@@ -4,8 +4,8 @@ use crate::error::Result;
 use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, Parts, SUBGROUP, SUM, SUM_PARTS, Side, Staging, Taps,
-    WeightParams, staged_weight_worth, staged_worth,
+    self, Columns, DirectParams, GatherParams, Geometry, LONG, Parts, SUBGROUP, SUM, SUM_PARTS, Side, Staging, Taps,
+    WeightParams, holds_long_turns, long_worth, staged_weight_worth, staged_worth,
 };
 use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
 
@@ -33,34 +33,13 @@ macro_rules! half {
     };
 }
 
-/// A version by rows of taps, whose lanes exchange so many pixels each.
-macro_rules! rows {
-    ($geometry:path, $side:path, $shader:literal, $pixels:literal, $pays:expr) => {
-        Version {
-            shader: $shader,
-            shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }],
-            requires: BROADCAST,
-            views: true,
-            pays: $pays,
-            exact: true,
-            layouts: |op, inputs, outputs, offered| {
-                let takes = $geometry(op, inputs, outputs).is_ok_and(|g| Taps::makes_rows(&g));
-                takes.then(|| image_layouts(op, inputs, outputs, offered)).flatten()
-            },
-            lower: |call| {
-                convolution::gather(call, $shader, &of(call, $geometry)?, $side, Staging::Subgroup, Taps::Rows($pixels))
-            },
-        }
-    };
-}
-
-/// A version by workgroup memory that writes an image, with or without sums that are shared out.
-macro_rules! staged {
-    ($geometry:path, $side:path, $shader:literal, $taps:expr, $pays:expr, [$($sum:expr),*]) => {
+/// A version by the GEMM that writes an image: where it `takes` a geometry, and where it `pays`.
+macro_rules! gathered {
+    ($geometry:path, $side:path, $shader:literal, $requires:expr, $staging:expr, $taps:expr, $takes:expr, $pays:expr, [$($sum:expr),*]) => {
         Version {
             shader: $shader,
             shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }, $($sum),*],
-            requires: Requires::NOTHING,
+            requires: $requires,
             views: true,
             pays: |prospect| {
                 let geometry = $geometry(prospect.op, prospect.inputs, prospect.outputs);
@@ -68,21 +47,81 @@ macro_rules! staged {
                 geometry.map_or(Worth::Impossible, |g| pays(prospect, &g))
             },
             exact: true,
-            layouts: image_layouts,
-            lower: |call| convolution::gather(call, $shader, &of(call, $geometry)?, $side, Staging::Workgroup, $taps),
+            layouts: |op, inputs, outputs, offered| {
+                let takes: fn(&Geometry) -> bool = $takes;
+                let taken = $geometry(op, inputs, outputs).is_ok_and(|g| takes(&g));
+                taken.then(|| image_layouts(op, inputs, outputs, offered)).flatten()
+            },
+            lower: |call| convolution::gather(call, $shader, &of(call, $geometry)?, $side, $staging, $taps),
         }
     };
-    ($geometry:path, $side:path, $shader:literal) => {
-        staged!($geometry, $side, $shader, Taps::Each, |prospect, _| {
-            staged_worth(prospect.caps, [prospect.inputs[0][1], prospect.outputs[0][1]])
-        }, [])
+}
+
+/// A version of one tap a turn, wherever it can run.
+macro_rules! tiled {
+    ($geometry:path, $side:path, $shader:literal, $requires:expr, $staging:expr) => {
+        gathered!($geometry, $side, $shader, $requires, $staging, Taps::Each, |_| true, |_, _| Worth::Faster, [])
     };
-    ($geometry:path, $side:path, $shader:literal, shared) => {
-        staged!(
+}
+
+/// A version on one subgroup with turns as long as larger instruction caches hold, for tiles of 32 channels.
+macro_rules! long {
+    ($geometry:path, $side:path, $shader:literal) => {
+        gathered!(
             $geometry,
             $side,
             $shader,
+            BROADCAST,
+            Staging::Subgroup,
+            Taps::Long(LONG),
+            |g| if $side == Side::Y { g.y[0] > 16 } else { g.x[0] > 16 },
+            |prospect, g| long_worth(prospect.caps, g, $side),
+            []
+        )
+    };
+}
+
+/// A version by rows of taps, whose lanes exchange so many pixels each.
+macro_rules! rows {
+    ($geometry:path, $side:path, $shader:literal, $pixels:literal, $pays:expr) => {
+        gathered!(
+            $geometry,
+            $side,
+            $shader,
+            BROADCAST,
+            Staging::Subgroup,
+            Taps::Rows($pixels),
+            Taps::makes_rows,
+            |prospect, _| $pays(prospect),
+            []
+        )
+    };
+}
+
+/// A version by workgroup memory that writes an image, with or without sums that are shared out.
+macro_rules! staged {
+    ($geometry:path, $side:path, $shader:literal) => {
+        gathered!(
+            $geometry,
+            $side,
+            $shader,
+            Requires::NOTHING,
+            Staging::Workgroup,
+            Taps::Each,
+            |_| true,
+            |prospect, _| staged_worth(prospect.caps, [prospect.inputs[0][1], prospect.outputs[0][1]]),
+            []
+        )
+    };
+    ($geometry:path, $side:path, $shader:literal, shared) => {
+        gathered!(
+            $geometry,
+            $side,
+            $shader,
+            Requires::NOTHING,
+            Staging::Workgroup,
             Taps::Shared,
+            |_| true,
             |prospect, g| Parts::of(g, $side).worth(prospect.caps, g, $side, prospect.fixed),
             [SUM_PARTS]
         )
@@ -100,48 +139,13 @@ pub(super) const FORWARD: &[Version] = &[
         layouts: image_layouts,
         lower: |call| convolution::direct(call, "conv2d/forward_1_direct", &of(call, forward)?, Side::Y),
     },
-    Version {
-        shader: "conv2d/forward_2_tiled",
-        shaders: &[ShaderInfo { path: "conv2d/forward_2_tiled", fields: GatherParams::FIELDS }],
-        requires: Requires::NOTHING,
-        views: true,
-        pays: Version::ALWAYS,
-        exact: true,
-        layouts: image_layouts,
-        lower: |call| {
-            convolution::gather(
-                call,
-                "conv2d/forward_2_tiled",
-                &of(call, forward)?,
-                Side::Y,
-                Staging::Registers,
-                Taps::Each,
-            )
-        },
-    },
-    Version {
-        shader: "conv2d/forward_3_subgroup",
-        shaders: &[ShaderInfo { path: "conv2d/forward_3_subgroup", fields: GatherParams::FIELDS }],
-        requires: BROADCAST,
-        views: true,
-        pays: Version::ALWAYS,
-        exact: true,
-        layouts: image_layouts,
-        lower: |call| {
-            convolution::gather(
-                call,
-                "conv2d/forward_3_subgroup",
-                &of(call, forward)?,
-                Side::Y,
-                Staging::Subgroup,
-                Taps::Each,
-            )
-        },
-    },
+    tiled!(forward, Side::Y, "conv2d/forward_2_tiled", Requires::NOTHING, Staging::Registers),
+    tiled!(forward, Side::Y, "conv2d/forward_3_subgroup", BROADCAST, Staging::Subgroup),
+    long!(forward, Side::Y, "conv2d/forward_15_long_subgroup"),
     staged!(forward, Side::Y, "conv2d/forward_12_staged"),
     staged!(forward, Side::Y, "conv2d/forward_13_shared", shared),
     rows!(forward, Side::Y, "conv2d/forward_10_rows_subgroup", 4, on_a_processor),
-    rows!(forward, Side::Y, "conv2d/forward_11_rows_subgroup", 8, by_measure),
+    rows!(forward, Side::Y, "conv2d/forward_11_rows_subgroup", 8, on_a_larger_cache),
     winograd::FORWARD[0],
     winograd::FORWARD[1],
     winograd::FORWARD[2],
@@ -162,53 +166,26 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
         layouts: image_layouts,
         lower: |call| convolution::direct(call, "conv2d/backward_data_1_direct", &of(call, backward_data)?, Side::X),
     },
-    Version {
-        shader: "conv2d/backward_data_2_tiled",
-        shaders: &[ShaderInfo { path: "conv2d/backward_data_2_tiled", fields: GatherParams::FIELDS }],
-        requires: Requires::NOTHING,
-        views: true,
-        pays: Version::ALWAYS,
-        exact: true,
-        layouts: image_layouts,
-        lower: |call| {
-            convolution::gather(
-                call,
-                "conv2d/backward_data_2_tiled",
-                &of(call, backward_data)?,
-                Side::X,
-                Staging::Registers,
-                Taps::Each,
-            )
-        },
-    },
-    Version {
-        shader: "conv2d/backward_data_3_subgroup",
-        shaders: &[ShaderInfo { path: "conv2d/backward_data_3_subgroup", fields: GatherParams::FIELDS }],
-        requires: BROADCAST,
-        views: true,
-        pays: Version::ALWAYS,
-        exact: true,
-        layouts: image_layouts,
-        lower: |call| {
-            convolution::gather(
-                call,
-                "conv2d/backward_data_3_subgroup",
-                &of(call, backward_data)?,
-                Side::X,
-                Staging::Subgroup,
-                Taps::Each,
-            )
-        },
-    },
+    tiled!(backward_data, Side::X, "conv2d/backward_data_2_tiled", Requires::NOTHING, Staging::Registers),
+    tiled!(backward_data, Side::X, "conv2d/backward_data_3_subgroup", BROADCAST, Staging::Subgroup),
+    long!(backward_data, Side::X, "conv2d/backward_data_13_long_subgroup"),
     staged!(backward_data, Side::X, "conv2d/backward_data_10_staged"),
     staged!(backward_data, Side::X, "conv2d/backward_data_11_shared", shared),
     rows!(backward_data, Side::X, "conv2d/backward_data_8_rows_subgroup", 4, on_a_processor),
-    rows!(backward_data, Side::X, "conv2d/backward_data_9_rows_subgroup", 8, by_measure),
+    rows!(backward_data, Side::X, "conv2d/backward_data_9_rows_subgroup", 8, on_a_larger_cache),
     winograd::BACKWARD_DATA[0],
     winograd::BACKWARD_DATA[1],
     winograd::BACKWARD_DATA[2],
     winograd::BACKWARD_DATA[3],
     winograd::BACKWARD_DATA[4],
+];
+
+/// Versions that add the same products in the same order as others, those after them: only their tiles differ.
+pub(crate) const SAME_BITS: &[(&str, &str)] = &[
+    ("conv2d/forward_15_long_subgroup", "conv2d/forward_3_subgroup"),
+    ("conv2d/forward_11_rows_subgroup", "conv2d/forward_10_rows_subgroup"),
+    ("conv2d/backward_data_13_long_subgroup", "conv2d/backward_data_3_subgroup"),
+    ("conv2d/backward_data_9_rows_subgroup", "conv2d/backward_data_8_rows_subgroup"),
 ];
 
 pub(super) const BACKWARD_WEIGHT: &[Version] = &[
@@ -359,9 +336,9 @@ fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
     if prospect.caps.adapter.device_type == DeviceType::Cpu { Worth::Faster } else { Worth::Slower }
 }
 
-/// Twice the code in a turn: more than the nearest cache of some processors holds, and a gain on others.
-fn by_measure(_: &Prospect<'_>) -> Worth {
-    Worth::Slower
+/// Twice the code in a turn: more than the nearest instruction cache of most processors holds, and a gain on others.
+fn on_a_larger_cache(prospect: &Prospect<'_>) -> Worth {
+    if holds_long_turns(prospect.caps) { on_a_processor(prospect) } else { Worth::Slower }
 }
 
 /// The geometry of an op by its shapes.

@@ -16,6 +16,8 @@ use crate::graph::{GradientContext, Graph, Op, Value};
 
 use super::checks::{check_pairs, only_output, span};
 use super::convolution::Geometry;
+pub(crate) use dispatch::SAME_BITS;
+
 use super::{Attributes, Epilogue, Gradient, Kernel, Room, twin as twin_of};
 
 /// The room.

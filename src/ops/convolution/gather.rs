@@ -23,6 +23,8 @@ gpu_params! {
 pub enum Taps {
     /// `common/gather_gemm` or `common/staged_gemm`: one tap of all.
     Each,
+    /// `common/gather_gemm`: so, for so many pixels a lane.
+    Long(usize),
     /// `common/staged_gemm`: so, the sum of an output shared out among workgroups; see [`Parts`].
     Shared,
     /// `common/row_gather_gemm`: the taps of a row, for so many pixels a lane, where [`Taps::makes_rows`].
@@ -59,9 +61,12 @@ pub fn gather(
     let taps = g.kernel[0] * g.kernel[1];
     let weight = call.whole(Slot::Input(1))?;
     let bias = bias_slot(call)?;
-    let subpixel = by == Taps::Apart;
+    // One tap that meets every pixel where it lies is a plain GEMM, as is each of several that do not overlap.
+    let plain = g.kernel == [1, 1] && g.stride == [1, 1] && g.padding == [0, 0];
+    let subpixel = by == Taps::Apart || plain && matches!(by, Taps::Each | Taps::Long(_));
     let (rows, tile) = match by {
         Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
+        Taps::Long(pixels) => (false, Tile { pixels, ..Tile::image(to[0], staging) }),
         _ => (false, Tile::image(to[0], staging)),
     };
     let parts = if by == Taps::Shared { Parts::of(g, writes) } else { Parts::ONE };
@@ -138,9 +143,9 @@ pub fn gather(
                     let launch = launch.var("subpixel", subpixel).var("batched", false).var("swapped", swapped);
                     let launch = launch.var("pixels", tile.pixels as i64);
                     match (rows, staging) {
-                        (true, _) => launch.var("kw", g.kernel[1] as i64).var("parts", few),
+                        (true, _) => launch.var("kw", g.kernel[1] as i64).var("quad", few),
                         (_, Staging::Workgroup) => launch.var("shared", parts.count > 1),
-                        _ => launch.var("parts", few),
+                        _ => launch.var("quad", few),
                     }
                 };
                 let mut ends: Vec<Binding> = bias.into_iter().chain(extras.bindings()).collect();

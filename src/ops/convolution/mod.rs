@@ -4,9 +4,9 @@
 //! round.
 
 use crate::error::Result;
-use crate::gpu::gpu_params;
+use crate::gpu::{Caps, gpu_params};
 
-use super::{Binding, Call, Launch, Lowered, Slot, fold};
+use super::{Binding, Call, Launch, Lowered, Slot, Worth, fold};
 
 mod gather;
 mod parts;
@@ -188,6 +188,28 @@ pub enum Staging {
 /// The lanes of a subgroup that the broadcasting tiles are written for.
 pub const SUBGROUP: u32 = 8;
 
+/// Pixels of a lane in a turn of the GEMM's loop that only larger instruction caches hold: some 31 KiB of a software driver's
+/// code beside 20 for 4 pixels.
+pub const LONG: usize = 7;
+
+/// Whether the processor behind a software driver holds such turns in its nearest cache. 32 KiB are common and too few.
+#[must_use]
+pub fn holds_long_turns(caps: &Caps) -> bool {
+    caps.instruction_cache.is_some_and(|bytes| bytes >= 48 << 10)
+}
+
+/// Whether [`LONG`] pixels a lane are expected to be faster than 4: where fewer lanes are idle, or where sums are longer than
+/// what is written is wide.
+#[must_use]
+pub fn long_worth(caps: &Caps, g: &Geometry, writes: Side) -> Worth {
+    let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
+    let pixels = g.n * to[1] * to[2];
+    let [short, long] = [4, LONG].map(|each| pixels.next_multiple_of(SUBGROUP as usize * each));
+    let sums = g.kernel[0] * g.kernel[1] * from[0] > to[0];
+    let better = 10 * long <= 9 * short || sums && long <= short;
+    if holds_long_turns(caps) && better { Worth::Faster } else { Worth::Slower }
+}
+
 impl Tile {
     /// The tile for `channels` channels, of the images that are written or of a weight gradient's operand that all lanes
     /// share.
@@ -220,6 +242,17 @@ impl Tile {
         Self { pixels: 4, ..tile }
     }
 
+    /// The same for no more than `count` pixels, so that the lanes compute few of them more than once.
+    fn fitting(self, count: usize, caps: &Caps) -> Self {
+        if self.staging == Staging::Workgroup {
+            return self;
+        }
+        let fewer = self.pixels.min(count.div_ceil(self.lanes).next_power_of_two());
+        let computed = |pixels: usize| count.next_multiple_of(self.lanes * pixels);
+        let long = self.channels == 32 && holds_long_turns(caps) && 10 * computed(LONG) <= 9 * computed(fewer);
+        Self { pixels: if long { LONG } else { fewer }, ..self }
+    }
+
     /// Pixels of a workgroup that writes an image.
     #[must_use]
     pub fn group_pixels(self) -> usize {
@@ -241,5 +274,57 @@ impl Tile {
             .var("tile", number(self.channels))
             .var("broadcast", self.staging == Staging::Subgroup)
             .var("wide_u64", call.caps.wide_as_u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caps(instruction_cache: Option<u32>) -> Caps {
+        let mut caps = Caps::for_tests(Some(SUBGROUP), true);
+        caps.instruction_cache = instruction_cache;
+        caps
+    }
+
+    fn geometry(x: [usize; 3], channels: usize, kernel: usize) -> Geometry {
+        let same = [kernel / 2; 2];
+        Geometry {
+            n: 1,
+            x,
+            y: [channels, x[1], x[2]],
+            kernel: [kernel; 2],
+            stride: [1; 2],
+            padding: same,
+            dilation: [1; 2],
+            weight_outer_y: false,
+        }
+    }
+
+    #[test]
+    fn tiles_leave_few_lanes_idle() {
+        let pixels =
+            |channels, count, cache| Tile::new(channels, Staging::Subgroup).fitting(count, &caps(cache)).pixels;
+        let large = Some(65_536);
+        assert_eq!([1, 9, 16, 17, 49].map(|count| pixels(64, count, None)), [1, 2, 2, 4, 4]);
+        assert_eq!([9, 16, 49, 100, 196].map(|count| pixels(64, count, large)), [2, 2, LONG, LONG, 4]);
+        assert_eq!(pixels(64, 49, Some(32_768)), 4);
+        assert_eq!(pixels(16, 49, large), 8, "a tile of 16 channels");
+        let staged = Tile::new(64, Staging::Workgroup);
+        assert_eq!(staged.fitting(49, &caps(large)).pixels, staged.pixels);
+    }
+
+    #[test]
+    fn long_turns_are_for_large_caches_and_long_sums() {
+        let worth = |cache, g: &Geometry, side| long_worth(&caps(cache), g, side);
+        let (narrows, widens) = (geometry([256, 56, 56], 64, 1), geometry([64, 56, 56], 256, 1));
+        let large = Some(65_536);
+        assert_eq!(worth(large, &narrows, Side::Y), Worth::Faster);
+        assert_eq!(worth(large, &widens, Side::Y), Worth::Slower);
+        assert_eq!(worth(large, &widens, Side::X), Worth::Faster, "its data gradient narrows");
+        assert_eq!(worth(large, &geometry([512, 7, 7], 2048, 1), Side::Y), Worth::Faster, "56 of 49 pixels, not 64");
+        for cache in [None, Some(32_768)] {
+            assert_eq!(worth(cache, &narrows, Side::Y), Worth::Slower);
+        }
     }
 }

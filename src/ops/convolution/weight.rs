@@ -148,7 +148,7 @@ pub fn weight_gradient(
                 .var("kw", g.kernel[1] as i64)
                 .var("stride", g.stride[1] as i64)
                 .var("pixels", tile.pixels as i64)
-                .var("parts", g.x[0].min(4) as i64),
+                .var("quad", g.x[0].min(4) as i64),
             false => launch.var("transposed", g.weight_outer_y),
         });
     }

@@ -101,7 +101,7 @@ impl Winograd {
     /// the points or back, for each channel, and of the weight's, for each pair. Measured on two cores through a software
     /// driver; other devices move memory faster still beside what they compute.
     fn cost(self, g: &Geometry, tiled: Side, samples: usize, fixed: bool) -> f64 {
-        let [image, weight] = if self.m == 2 { [30.0, 20.0] } else { [58.0, 37.0] };
+        let [image, weight] = if self.m == 2 { [30.0, 20.0] } else { [50.0, 37.0] };
         let [rows, columns] = self.tiles(if tiled == Side::Y { g.y } else { g.x });
         let tiles = samples * rows * columns;
         let together = match self.staging {
@@ -230,9 +230,7 @@ impl Winograd {
                 ci: from[0] as u32,
                 ..GatherParams::default()
             };
-            // Few tiles are no reason to compute the same ones more than once.
-            let fewer = tile.pixels.min(count.div_ceil(tile.lanes).next_power_of_two());
-            let tile = if self.staging == Staging::Workgroup { tile } else { Tile { pixels: fewer, ..tile } };
+            let tile = tile.fitting(count, call.caps);
             let [gx, gy] = fold(count.div_ceil(tile.group_pixels()));
             let bindings = vec![input, at_points, product];
             let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * points) as u32])
@@ -243,7 +241,7 @@ impl Winograd {
             let launch = launch.var("fractional", false).var("subpixel", false).var("batched", true);
             let launch = match self.staging {
                 Staging::Workgroup => launch.var("shared", false),
-                _ => launch.var("parts", from[0].min(4) as i64),
+                _ => launch.var("quad", from[0].min(4) as i64),
             };
             lowered.launches.push(launch.var("swapped", !forward).var("pixels", tile.pixels as i64));
 

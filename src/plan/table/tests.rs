@@ -162,7 +162,8 @@ fn tuned(version: &str) -> PlanOptions {
     let (graph, y) = convolution();
     let calls = PlannedCall::all(&graph, &[y], &PlanOptions::default(), &Caps::for_tests(Some(8), true)).unwrap();
     let call = calls.iter().find(|call| call.op.kernel() == "conv2d.forward").unwrap();
-    let table = table(&[row(&call.class(&Caps::for_tests(Some(8), true)), version, 1.0)]);
+    let class = call.class(&Caps::for_tests(Some(8), true));
+    let table = table(&[TableRow { usual: call.version.shader.into(), ..row(&class, version, 1.0) }]);
     PlanOptions { table: Some(Arc::new(table)), ..PlanOptions::default() }
 }
 
@@ -174,6 +175,16 @@ fn a_plan_heeds_the_table() {
     }
     let elsewhere = table(&[row("1x1 s1x1 c8 p4", DIRECT, 1.0)]);
     assert_eq!(chosen(&PlanOptions { table: Some(Arc::new(elsewhere)), ..PlanOptions::default() }), usual);
+}
+
+#[test]
+fn a_row_that_was_measured_beside_another_version_says_nothing() {
+    let usual = chosen(&PlanOptions::default());
+    let tuned = tuned(DIRECT);
+    let row = tuned.table.as_ref().unwrap().rows().next().unwrap().clone();
+    let stale = table(&[TableRow { usual: TILED.into(), ..row }]);
+    assert!(usual != TILED && usual != DIRECT);
+    assert_eq!(chosen(&PlanOptions { table: Some(Arc::new(stale)), ..tuned }), usual);
 }
 
 #[test]
