@@ -92,7 +92,7 @@ macro_rules! rows {
             Staging::Subgroup,
             Taps::Rows($pixels),
             Taps::makes_rows,
-            |prospect, _| $pays(prospect),
+            $pays,
             []
         )
     };
@@ -144,8 +144,8 @@ pub(super) const FORWARD: &[Version] = &[
     long!(forward, Side::Y, "conv2d/forward_15_long_subgroup"),
     staged!(forward, Side::Y, "conv2d/forward_12_staged"),
     staged!(forward, Side::Y, "conv2d/forward_13_shared", shared),
-    rows!(forward, Side::Y, "conv2d/forward_10_rows_subgroup", 4, on_a_processor),
-    rows!(forward, Side::Y, "conv2d/forward_11_rows_subgroup", 8, on_a_larger_cache),
+    rows!(forward, Side::Y, "conv2d/forward_10_rows_subgroup", 4, |prospect, _| on_a_processor(prospect)),
+    rows!(forward, Side::Y, "conv2d/forward_11_rows_subgroup", 8, |prospect, g| on_a_larger_cache(prospect, g.y)),
     winograd::FORWARD[0],
     winograd::FORWARD[1],
     winograd::FORWARD[2],
@@ -171,8 +171,10 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
     long!(backward_data, Side::X, "conv2d/backward_data_13_long_subgroup"),
     staged!(backward_data, Side::X, "conv2d/backward_data_10_staged"),
     staged!(backward_data, Side::X, "conv2d/backward_data_11_shared", shared),
-    rows!(backward_data, Side::X, "conv2d/backward_data_8_rows_subgroup", 4, on_a_processor),
-    rows!(backward_data, Side::X, "conv2d/backward_data_9_rows_subgroup", 8, on_a_larger_cache),
+    rows!(backward_data, Side::X, "conv2d/backward_data_8_rows_subgroup", 4, |prospect, _| on_a_processor(prospect)),
+    rows!(backward_data, Side::X, "conv2d/backward_data_9_rows_subgroup", 8, |prospect, g| on_a_larger_cache(
+        prospect, g.x
+    )),
     winograd::BACKWARD_DATA[0],
     winograd::BACKWARD_DATA[1],
     winograd::BACKWARD_DATA[2],
@@ -336,9 +338,11 @@ fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
     if prospect.caps.adapter.device_type == DeviceType::Cpu { Worth::Faster } else { Worth::Slower }
 }
 
-/// Twice the code in a turn: more than the nearest instruction cache of most processors holds, and a gain on others.
-fn on_a_larger_cache(prospect: &Prospect<'_>) -> Worth {
-    if holds_long_turns(prospect.caps) { on_a_processor(prospect) } else { Worth::Slower }
+/// Twice the code in a turn: more than the nearest instruction cache of most processors holds, and a gain on others where
+/// images are not so small that more lanes are idle.
+fn on_a_larger_cache(prospect: &Prospect<'_>, [_, h, w]: [usize; 3]) -> Worth {
+    let [short, long] = [4, 8].map(|pixels| (h * w).next_multiple_of(SUBGROUP as usize * pixels));
+    if holds_long_turns(prospect.caps) && 10 * long <= 11 * short { on_a_processor(prospect) } else { Worth::Slower }
 }
 
 /// The geometry of an op by its shapes.
