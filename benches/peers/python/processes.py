@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -19,9 +20,10 @@ class Unsupported(Failed):
 
 
 def last_words(path):
-    """The last line of a log that says something, cut to what a table holds."""
+    """The last line of a log that says something, cut to what a table holds, without the folders where crates lie."""
     lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
     words = next((line for line in reversed(lines) if line), "nothing on stderr")
+    words = re.sub(r"/\S*/(?=[\w-]+-\d+\.\d+\.\d+[^/\s]*/src/)", "", words)
     return words if len(words) <= 160 else words[:157] + "..."
 
 
