@@ -145,7 +145,11 @@ pub(super) const FORWARD: &[Version] = &[
     staged!(forward, Side::Y, "conv2d/forward_12_staged"),
     staged!(forward, Side::Y, "conv2d/forward_13_shared", shared),
     rows!(forward, Side::Y, "conv2d/forward_10_rows_subgroup", 4, |prospect, _| on_a_processor(prospect)),
-    rows!(forward, Side::Y, "conv2d/forward_11_rows_subgroup", 8, |prospect, g| on_a_larger_cache(prospect, g.y)),
+    rows!(forward, Side::Y, "conv2d/forward_11_rows_subgroup", 8, |prospect, g| on_a_larger_cache(
+        prospect,
+        g,
+        Side::Y
+    )),
     winograd::FORWARD[0],
     winograd::FORWARD[1],
     winograd::FORWARD[2],
@@ -173,7 +177,9 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
     staged!(backward_data, Side::X, "conv2d/backward_data_11_shared", shared),
     rows!(backward_data, Side::X, "conv2d/backward_data_8_rows_subgroup", 4, |prospect, _| on_a_processor(prospect)),
     rows!(backward_data, Side::X, "conv2d/backward_data_9_rows_subgroup", 8, |prospect, g| on_a_larger_cache(
-        prospect, g.x
+        prospect,
+        g,
+        Side::X
     )),
     winograd::BACKWARD_DATA[0],
     winograd::BACKWARD_DATA[1],
@@ -339,10 +345,13 @@ fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
 }
 
 /// Twice the code in a turn: more than the nearest instruction cache of most processors holds, and a gain on others where
-/// images are not so small that more lanes are idle.
-fn on_a_larger_cache(prospect: &Prospect<'_>, [_, h, w]: [usize; 3]) -> Worth {
+/// images are not so small that more lanes are idle, nor that one photograph costs less than compiling it.
+fn on_a_larger_cache(prospect: &Prospect<'_>, g: &Geometry, writes: Side) -> Worth {
+    const LITTLE: u64 = 300_000_000;
+    let [_, h, w] = if writes == Side::Y { g.y } else { g.x };
     let [short, long] = [4, 8].map(|pixels| (h * w).next_multiple_of(SUBGROUP as usize * pixels));
-    if holds_long_turns(prospect.caps) && 10 * long <= 11 * short { on_a_processor(prospect) } else { Worth::Slower }
+    let gains = 10 * long <= 11 * short && !(prospect.fixed && convolution::flops(g, 1) < LITTLE);
+    if holds_long_turns(prospect.caps) && gains { on_a_processor(prospect) } else { Worth::Slower }
 }
 
 /// The geometry of an op by its shapes.
