@@ -5,6 +5,7 @@ mod adapter;
 mod ahead;
 mod buffer;
 mod cache;
+pub mod environment;
 mod params;
 pub mod peak;
 mod pipeline;
