@@ -5,9 +5,11 @@
 //   out_weight[tap, i, c] = weight[tap, i, c] s[c]
 //   out_bias[c] = (bias[c] - mean[c]) s[c] + shift[c]
 //
-// weight, out_weight packed [taps][i/4][c] of four i   all others (c)
+// weight, out_weight in panels of c, `rows` times [c] of four i   all others (c)
 
-struct Params { quads: u32, c: u32, eps: f32 }
+{% include "common/panels" %}
+
+struct Params { quads: u32, rows: u32, c: u32, eps: f32 }
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> weight: array<vec4<f32>>;
@@ -30,10 +32,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.quads {
         return;
     }
-    let c = i % p.c;
+    let panel = panel_of(i / p.rows);
+    let c = panel + (i - panel * p.rows) % panel_width(panel, p.c);
     let s = scale[c] / sqrt(variance[c] + p.eps);
     out_weight[i] = weight[i] * s;
-    if i < p.c {
+    // The first row of each panel.
+    if i - panel * p.rows < panel_width(panel, p.c) {
 {% if bias %}
         out_bias[c] = (bias[c] - mean[c]) * s + shift[c];
 {% else %}

@@ -1,7 +1,9 @@
 // What the direct versions of convolutions share: the uniform block and where an element stands.
 //
 // x, y (n, c, h, w) C4: x is the side with the stride's larger image (a convolution's input), y the other.
-// weight (channels of y, channels of x, kh, kw) or its transpose, packed [kh][kw][a/4][b] of four a.
+// weight (channels of y, channels of x, kh, kw) or its transpose: in panels of b, [kh][kw][a/4][b] of four a.
+
+{% include "common/panels" %}
 
 struct Params {
     n: u32, cx: u32, cy: u32, xh: u32, xw: u32, yh: u32, yw: u32, kh: u32, kw: u32,
@@ -21,5 +23,8 @@ fn y_at(n: u32, c: u32, y: u32, x: u32) -> u32 {
 }
 
 fn weight_at(ky: u32, kx: u32, a: u32, b: u32, da: u32, db: u32) -> u32 {
-    return (((ky * p.kw + kx) * ((da + 3u) / 4u) + a / 4u) * db + b) * 4u + a % 4u;
+    let groups_of_a = (da + 3u) / 4u;
+    let panel = panel_of(b);
+    let row = (ky * p.kw + kx) * groups_of_a + a / 4u;
+    return (panel * p.kh * p.kw * groups_of_a + row * panel_width(panel, db) + b - panel) * 4u + a % 4u;
 }

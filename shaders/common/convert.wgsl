@@ -1,6 +1,8 @@
 // What the conversions of layouts share: where an element (a, b, y, x) of (da, db, dy, dx) lies, by `from` in the input and by
-// `to` in the output: 0 row-major, 1 NC4HW4, 2 a convolution's weight [y][x][b/4][a] of four b, 3 a transposed convolution's
-// [y][x][a/4][b] of four a.
+// `to` in the output: 0 row-major, 1 NC4HW4, 2 a convolution's weight in panels of a, [y][x][b/4][a] of four b, 3 a
+// transposed convolution's in panels of b, [y][x][a/4][b] of four a.
+
+{% include "common/panels" %}
 
 struct Params {
     da: u32, db: u32, dy: u32, dx: u32, len: u32, in_base: u32, in_stride: u32, out_base: u32, out_stride: u32,
@@ -27,15 +29,21 @@ fn element(i: u32) -> Element {
     let a = rest / groups_of_b;
 {% elif to == 2 %}
     let inner = rest % 4u; rest = rest / 4u;
-    let a = rest % p.da; rest = rest / p.da;
     let groups_of_b = (p.db + 3u) / 4u;
+    let rows = p.dy * p.dx * groups_of_b;
+    let panel = panel_of(rest / rows);
+    rest -= panel * rows;
+    let a = panel + rest % panel_width(panel, p.da); rest = rest / panel_width(panel, p.da);
     let b = rest % groups_of_b * 4u + inner; rest = rest / groups_of_b;
     let x = rest % p.dx;
     let y = rest / p.dx;
 {% else %}
     let inner = rest % 4u; rest = rest / 4u;
-    let b = rest % p.db; rest = rest / p.db;
     let groups_of_a = (p.da + 3u) / 4u;
+    let rows = p.dy * p.dx * groups_of_a;
+    let panel = panel_of(rest / rows);
+    rest -= panel * rows;
+    let b = panel + rest % panel_width(panel, p.db); rest = rest / panel_width(panel, p.db);
     let a = rest % groups_of_a * 4u + inner; rest = rest / groups_of_a;
     let x = rest % p.dx;
     let y = rest / p.dx;
@@ -43,6 +51,16 @@ fn element(i: u32) -> Element {
     return Element(a, b, y, x);
 }
 
+{% if from > 1 %}
+// In a weight of `inners` by `outers` channels.
+fn weight_place(tap: u32, inner: u32, outer: u32, inners: u32, outers: u32) -> u32 {
+    let groups = (inners + 3u) / 4u;
+    let panel = panel_of(outer);
+    let row = tap * groups + inner / 4u;
+    return (panel * p.dy * p.dx * groups + row * panel_width(panel, outers) + outer - panel) * 4u + inner % 4u;
+}
+
+{% endif %}
 // Where an element lies in the input's binding.
 fn place(at: Element) -> u32 {
 {% if from == 0 %}
@@ -50,9 +68,9 @@ fn place(at: Element) -> u32 {
 {% elif from == 1 %}
     return p.in_base + at.a * p.in_stride + ((at.b / 4u * p.dy + at.y) * p.dx + at.x) * 4u + at.b % 4u;
 {% elif from == 2 %}
-    return (((at.y * p.dx + at.x) * ((p.db + 3u) / 4u) + at.b / 4u) * p.da + at.a) * 4u + at.b % 4u;
+    return weight_place(at.y * p.dx + at.x, at.b, at.a, p.db, p.da);
 {% else %}
-    return (((at.y * p.dx + at.x) * ((p.da + 3u) / 4u) + at.a / 4u) * p.db + at.b) * 4u + at.a % 4u;
+    return weight_place(at.y * p.dx + at.x, at.a, at.b, p.da, p.db);
 {% endif %}
 }
 

@@ -5,9 +5,9 @@
 //   out[n, co, oy, ox] = bias[co] + sum over ky, kx, ci of x[n, ci, iy, ix] * weight[ky, kx, ci, co]
 //   iy = (oy * scale_y + shift_y + ky * step_y) / div_y, where that is whole and inside; ix likewise
 //
-// x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out, residual, mask (n, co, oh, ow) C4
+// x (n, ci, h, w) C4   weight in panels of co, [kh][kw][ci/4][co] of four ci   bias (co)   out, residual, mask (n, co, oh, ow) C4
 //
-// `swapped` 1: the weight lies as [kh][kw][co/4][ci] of four co, as a forward's does for the data gradient.
+// `swapped` 1: the weight lies in panels of ci, [kh][kw][co/4][ci] of four co, as a forward's does for the data gradient.
 // `broadcast` 1: the lanes are one subgroup, and each weight is loaded by one lane and broadcast; 0: every lane loads
 // every weight from the same address. `fractional` 1: div_y or div_x is above 1; a workgroup then computes pixels of one
 // phase (oy % div_y, ox % div_x), which all meet the same taps: every every_y-th, every every_x-th. `subpixel` 1: the
@@ -42,7 +42,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% include "common/gather_start" %}
     let x_plane = p.h * p.w;
 {% if subpixel or batched %}
-    var w_tap = tap * tap_len;
+{% if batched %}
+    let w_tap = 0u;
+{% else %}
+    let w_tap = tap * tap_len;
+{% endif %}
     var plane_at = 0u;
     for (var turn = 0u; turn < p.ci4; turn++) {
 {% for g in range(pixels) %}
@@ -69,26 +73,29 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endif %}
 {% set turned = "turn" if subpixel or batched else "k" %}
 {% if swapped %}
+        let panel = panel_of({{ turned }} * 4u);
+        let width = panel_width(panel, p.ci);
+        let w_panel = w_matrix + panel * panel_rows - panel;
         // Past the last input channel x holds zeros; the weight of the last meets them.
 {% if broadcast %}
 {% for j in range((quads * 4 + lanes - 1) // lanes) %}
-        let w{{ j }} = from_wide(weight[w_tap + w_row{{ j }} + min({{ turned }} * 4u + w_ci{{ j }}, p.ci - 1u)]);
+        let w{{ j }} = from_wide(weight[w_panel + (w_tap + w_row{{ j }}) * width + min({{ turned }} * 4u + w_ci{{ j }}, p.ci - 1u)]);
 {% endfor %}
 {% else %}
 {% for q in range(quads) %}
 {% for c in range(4) %}
-        let w{{ q + c * quads }} = from_wide(weight[w_tap + w_row{{ q }} + min({{ turned }} * 4u + {{ c }}u, p.ci - 1u)]);
+        let w{{ q + c * quads }} = from_wide(weight[w_panel + (w_tap + w_row{{ q }}) * width + min({{ turned }} * 4u + {{ c }}u, p.ci - 1u)]);
 {% endfor %}
 {% endfor %}
 {% endif %}
 {% elif broadcast %}
 {% for j in range((tile + lanes - 1) // lanes) %}
-        let w{{ j }} = from_wide(weight[w_tap + {{ turned }} * p.co + w_at{{ j }}]);
+        let w{{ j }} = from_wide(weight[w_tap + {{ turned }} * width + w_at{{ j }}]);
 {% endfor %}
 {% endif %}
 {% for o in range(tile) %}
 {% if not (swapped or broadcast) %}
-        let w{{ o }} = from_wide(weight[w_tap + {{ turned }} * p.co + min(co0 + {{ o }}u, p.co - 1u)]);
+        let w{{ o }} = from_wide(weight[w_panel + w_tap + {{ turned }} * width + min(co0 + {{ o }}u, p.co - 1u)]);
 {% endif %}
 {% for name in ["a", "b", "d", "e"][:quad] %}
 {% set c = loop.index0 %}

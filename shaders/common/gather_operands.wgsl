@@ -1,6 +1,7 @@
 // What the GEMMs of common/gather_gemm, common/row_gather_gemm and common/staged_gemm read and write.
 
 {% include "common/wide" %}
+{% include "common/panels" %}
 {% include "common/epilogue4" %}
 
 struct Params {

@@ -2,23 +2,38 @@
 // O and its pixel G, which start from the bias. `quads`: four channels each of the tile.
 {% if swapped %}
     let co4 = (p.co + 3u) / 4u;
-    let tap_len = co4 * p.ci;
+    let tap_len = co4;
+{% if batched %}
+    let panel_rows = co4;
+    let w_matrix = tap * co4 * p.ci;
+{% else %}
+    let panel_rows = p.kh * p.kw * co4;
+    let w_matrix = 0u;
+{% endif %}
 {% if broadcast %}
     // Load j of a lane: four output channels, of one of the four input channels of a turn.
 {% for j in range((quads * 4 + lanes - 1) // lanes) %}
-    let w_row{{ j }} = min(co0 / 4u + ({{ j * lanes }}u + lane) % {{ quads }}u, co4 - 1u) * p.ci;
+    let w_row{{ j }} = min(co0 / 4u + ({{ j * lanes }}u + lane) % {{ quads }}u, co4 - 1u);
     let w_ci{{ j }} = ({{ j * lanes }}u + lane) / {{ quads }}u;
 {% endfor %}
 {% else %}
 {% for q in range(quads) %}
-    let w_row{{ q }} = min(co0 / 4u + {{ q }}u, co4 - 1u) * p.ci;
+    let w_row{{ q }} = min(co0 / 4u + {{ q }}u, co4 - 1u);
 {% endfor %}
 {% endif %}
 {% else %}
-    let tap_len = p.ci4 * p.co;
+    // All of a tile lie in one panel.
+    let panel = panel_of(co0);
+    let width = panel_width(panel, p.co);
+    let tap_len = p.ci4 * width;
+{% if batched %}
+    let w_panel = (tap * p.co + panel) * p.ci4 - panel;
+{% else %}
+    let w_panel = p.kh * p.kw * panel * p.ci4 - panel;
+{% endif %}
 {% if broadcast %}
 {% for j in range((tile + lanes - 1) // lanes) %}
-    let w_at{{ j }} = min(co0 + {{ j * lanes }}u + lane, p.co - 1u);
+    let w_at{{ j }} = w_panel + min(co0 + {{ j * lanes }}u + lane, p.co - 1u);
 {% endfor %}
 {% endif %}
 {% endif %}

@@ -6,7 +6,7 @@
 //                        * weight[ky, kx, ci, co]
 //   kx = t, or {{ kw - 1 }} - t where step_x is negative, as a data gradient's is
 //
-// x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out, residual, mask (n, co, oh, ow) C4
+// x (n, ci, h, w) C4   weight in panels of co, [kh][kw][ci/4][co] of four ci   bias (co)   out, residual, mask (n, co, oh, ow) C4
 //
 // As every row is w long on both sides, pixel i of the output meets pixel i + dy * w + t - {{ kw // 2 }} of the input, so that the
 // {{ lanes * pixels }} pixels of a workgroup, all of one image, need {{ pixels + 1 }} loads a lane. Such a place is inside the image just where
@@ -67,14 +67,19 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         let in{{ g }} = i{{ g }} < x_plane;
         let v{{ g }} = select(vec4<f32>(0.0), from_wide(x[x_image + select(0u, plane_at + i{{ g }}, in{{ g }})]), in{{ g }});
 {% endfor %}
+{% if swapped %}
+        let panel = panel_of(k * 4u);
+        let width = panel_width(panel, p.ci);
+        let w_panel = w_matrix + panel * panel_rows - panel;
+{% endif %}
 {% for t in range(kw) %}
         let w_at_{{ t }} = w_taps + w_first + {{ t }}u * w_step;
 {% for j in range((tile + lanes - 1) // lanes) %}
 {% if swapped %}
         // Past the last input channel x holds zeros; the weight of the last meets them.
-        let w{{ t }}_{{ j }} = from_wide(weight[w_at_{{ t }} + w_row{{ j }} + min(k * 4u + w_ci{{ j }}, p.ci - 1u)]);
+        let w{{ t }}_{{ j }} = from_wide(weight[w_panel + (w_at_{{ t }} + w_row{{ j }}) * width + min(k * 4u + w_ci{{ j }}, p.ci - 1u)]);
 {% else %}
-        let w{{ t }}_{{ j }} = from_wide(weight[w_at_{{ t }} + k * p.co + w_at{{ j }}]);
+        let w{{ t }}_{{ j }} = from_wide(weight[w_at_{{ t }} + k * width + w_at{{ j }}]);
 {% endif %}
 {% endfor %}
 {% for g in range(pixels) %}

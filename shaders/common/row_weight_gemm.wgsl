@@ -5,7 +5,8 @@
 //   out[ky, kx, s, b] = sum over n, y, x of shifted[n, s, y * stride_y - pad_y + ky * dil_y, x * {{ stride }} - pad_x + kx]
 //                       * broad[n, b, y, x]
 //
-// shifted (n, s, h, w) C4   broad (n, b, oh, ow) C4   out packed [kh][kw][s/4][b] of four s, once for each split
+// shifted (n, s, h, w) C4   broad (n, b, oh, ow) C4   out in panels of b, [kh][kw][s/4][b] of four s, once for
+// each split
 //
 // Splits and `continued`: as in common/weight_gemm. `quad`: how many of four channels there are, where s is below 4.
 
@@ -37,14 +38,17 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% endfor %}
 {% endfor %}
     let to = wid.z * p.split_floats4;
-    let row_to = to + (ky * {{ kw }}u * p.s4 + group) * p.b + b0;
+    // All of a tile lie in one panel.
+    let panel = panel_of(b0);
+    let width = panel_width(panel, p.b);
+    let row_to = to + panel * p.kh * {{ kw }}u * p.s4 + (ky * {{ kw }}u * p.s4 + group) * width + b0 - panel;
 {% if continued %}
     // The samples before are summed already.
     if inside {
 {% for kx in range(kw) %}
 {% for o in range(tile) %}
         if b0 + {{ o }}u < p.b {
-            let v = from_wide(out[row_to + {{ kx }}u * p.s4 * p.b + {{ o }}u]);
+            let v = from_wide(out[row_to + {{ kx }}u * p.s4 * width + {{ o }}u]);
 {% for k in range(quad) %}
             c{{ o }}_{{ kx }}_{{ k }} = v.{{ components[k] }};
 {% endfor %}
@@ -118,7 +122,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% for o in range(tile) %}
     if b0 + {{ o }}u < p.b {
         let v = vec4<f32>({% for k in range(4) %}{% if k < quad %}c{{ o }}_{{ kx }}_{{ k }}{% else %}0.0{% endif %}{% if not loop.last %}, {% endif %}{% endfor %});
-        out[row_to + {{ kx }}u * p.s4 * p.b + {{ o }}u] = to_wide(select(vec4<f32>(0.0), v, keep));
+        out[row_to + {{ kx }}u * p.s4 * width + {{ o }}u] = to_wide(select(vec4<f32>(0.0), v, keep));
     }
 {% endfor %}
 {% endfor %}

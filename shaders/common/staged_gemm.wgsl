@@ -5,7 +5,7 @@
 //   out[n, co, oy, ox] = bias[co] + sum over ky, kx, ci of x[n, ci, iy, ix] * weight[ky, kx, ci, co]
 //   iy = (oy * scale_y + shift_y + ky * step_y) / div_y, where that is whole and inside; ix likewise
 //
-// x (n, ci, h, w) C4   weight packed [kh][kw][ci/4][co] of four ci   bias (co)   out, residual, mask (n, co, oh, ow) C4
+// x (n, ci, h, w) C4   weight in panels of co, [kh][kw][ci/4][co] of four ci   bias (co)   out, residual, mask (n, co, oh, ow) C4
 //
 // `swapped`, `fractional`, `subpixel`, `batched`, `residual`, `relu`, `mask`: as in common/gather_gemm. `shared` 1: workgroups along z
 // share out the units, each sum goes to out `part_stride` apart, and conv2d/sum_parts adds them.
@@ -47,17 +47,28 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% include "common/gather_places" %}
 {% include "common/gather_source" %}
     let x_plane = p.h * p.w;
+    // `tap_len` and `panel_rows`: rows of a tap and of a panel.
 {% if swapped %}
     let co4 = (p.co + 3u) / 4u;
-    let tap_len = co4 * p.ci;
+    let tap_len = co4;
 {% else %}
-    let tap_len = p.ci4 * p.co;
+    let tap_len = p.ci4;
+{% endif %}
+{% if batched %}
+    let panel_rows = tap_len;
+    let w_matrix = tap * tap_len * {{ "p.ci" if swapped else "p.co" }};
+{% else %}
+    let panel_rows = p.kh * p.kw * tap_len;
+    let w_matrix = 0u;
 {% endif %}
 {% for j in range(weights) %}
 {% if swapped %}
-    let w_row{{ j }} = min(co0 / 4u + (lane + {{ j * 64 }}u) % {{ tile }}u / 4u, co4 - 1u) * p.ci;
+    let w_row{{ j }} = min(co0 / 4u + (lane + {{ j * 64 }}u) % {{ tile }}u / 4u, co4 - 1u);
 {% else %}
-    let w_row{{ j }} = min(co0 + (lane + {{ j * 64 }}u) % {{ tile }}u, p.co - 1u);
+    let w_co{{ j }} = min(co0 + (lane + {{ j * 64 }}u) % {{ tile }}u, p.co - 1u);
+    let panel{{ j }} = panel_of(w_co{{ j }});
+    let width{{ j }} = panel_width(panel{{ j }}, p.co);
+    let w_at{{ j }} = w_matrix + panel{{ j }} * panel_rows + w_co{{ j }} - panel{{ j }};
 {% endif %}
 {% endfor %}
 {% for o in range(lane_quads * 4) %}
@@ -97,7 +108,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         let live{{ d }} = unit + {{ d }}u < end_unit;
         let k{{ d }} = k;
 {% if apart %}
-        let w_tap{{ d }} = tap * tap_len;
+        let w_tap{{ d }} = {{ "0u" if batched else "tap * tap_len" }};
         let ok{{ d }} = live{{ d }};
         let at{{ d }} = xs0_base + in_planes0 + k * x_plane;
         k++;
@@ -132,9 +143,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endif %}
 {% if swapped %}
         // Past the last input channel x holds zeros; the weight of the last meets them.
-        let w{{ j }} = from_wide(weight[w_unit{{ j }} + w_row{{ j }} + min(w_k{{ j }} * 4u + lane % 4u, p.ci - 1u)]);
+        let w_ci{{ j }} = min(w_k{{ j }} * 4u + lane % 4u, p.ci - 1u);
+        let panel{{ j }} = panel_of(w_ci{{ j }});
+        let w_row_at{{ j }} = (w_unit{{ j }} + w_row{{ j }}) * panel_width(panel{{ j }}, p.ci);
+        let w{{ j }} = from_wide(weight[w_matrix + panel{{ j }} * panel_rows + w_row_at{{ j }} + w_ci{{ j }} - panel{{ j }}]);
 {% else %}
-        let w{{ j }} = from_wide(weight[w_unit{{ j }} + w_k{{ j }} * p.co + w_row{{ j }}]);
+        let w{{ j }} = from_wide(weight[(w_unit{{ j }} + w_k{{ j }}) * width{{ j }} + w_at{{ j }}]);
 {% endif %}
 {% endfor %}
         // Whoever still computes with the units before has read them.

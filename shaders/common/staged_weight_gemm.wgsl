@@ -5,7 +5,8 @@
 //   out[ky, kx, s, b] = sum over n, y, x of shifted[n, s, y * stride_y - pad_y + ky * dil_y, …] * broad[n, b, y, x]
 //
 // shifted (n, s, h, w) C4   broad (n, b, oh, ow) C4
-// out     packed [kh][kw][s/4][b] of four s (`transposed` 0) or [kh][kw][b/4][s] of four b (1), once for each split
+// out     in panels of b, [kh][kw][s/4][b] of four s (`transposed` 0), or of s, [kh][kw][b/4][s] of four b (1), once for each
+//         split
 //
 // Splits and `continued`: as in common/weight_gemm.
 

@@ -1,6 +1,7 @@
 // What the weight gradients of common/weight_gemm, common/row_weight_gemm and common/staged_weight_gemm read and write.
 
 {% include "common/wide" %}
+{% include "common/panels" %}
 
 struct Params {
     n: u32, s4: u32, s: u32, b: u32, h: u32, w: u32, oh: u32, ow: u32, kh: u32, kw: u32,

@@ -1,10 +1,10 @@
-// Of common/weight_gemm and common/staged_weight_gemm: a lane writes its sums, named as in common/weight_continue.
+// Of common/weight_gemm and common/staged_weight_gemm: a lane writes its sums, named and placed as in common/weight_continue.
 {% for h in range(columns) %}
     if inside{{ h }} {
 {% if transposed %}
 {% for j in range(lane_quads) %}
         if b_lane + {{ j * 4 }}u < p.b {
-            let row = to + (tap{{ h }} * b4 + b_lane / 4u + {{ j }}u) * p.s + group{{ h }} * 4u;
+            let row = at{{ h }} + (row{{ h }} + {{ j }}u) * width{{ h }};
             let keep = vec4<u32>(b_lane + {{ j * 4 }}u) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(p.b);
 {% for k in range(h * 4, h * 4 + 4) %}
             if group{{ h }} * 4u + {{ k % 4 }}u < p.s {
@@ -19,7 +19,7 @@
 {% for o in range(lane_quads * 4) %}
         if b_lane + {{ o }}u < p.b {
             let v = vec4<f32>(c{{ o }}_{{ h * 4 }}, c{{ o }}_{{ h * 4 + 1 }}, c{{ o }}_{{ h * 4 + 2 }}, c{{ o }}_{{ h * 4 + 3 }});
-            out[to + column{{ h }} * p.b + b_lane + {{ o }}u] = to_wide(select(vec4<f32>(0.0), v, keep));
+            out[at + column{{ h }} * width + {{ o }}u] = to_wide(select(vec4<f32>(0.0), v, keep));
         }
 {% endfor %}
 {% endif %}

@@ -24,10 +24,15 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let da = p.cx;
     let db = p.cy;
     let groups_of_a = (da + 3u) / 4u;
-    let b = i / 4u % db;
-    let a = i / 4u / db % groups_of_a * 4u + i % 4u;
-    let kx = i / 4u / db / groups_of_a % p.kw;
-    let ky = i / 4u / db / groups_of_a / p.kw;
+    let rows = p.kh * p.kw * groups_of_a;
+    let panel = panel_of(i / 4u / rows);
+    let width = panel_width(panel, db);
+    let in_panel = i / 4u - panel * rows;
+    let b = panel + in_panel % width;
+    let row = in_panel / width;
+    let a = row % groups_of_a * 4u + i % 4u;
+    let kx = row / groups_of_a % p.kw;
+    let ky = row / groups_of_a / p.kw;
 {% if continued %}
     // The samples before are summed already.
     var sum = out[i];

@@ -3,13 +3,14 @@
 //
 //   out[point y, point x, …] = G weight Gt
 //
-// weight [3][3][len] quads   out [points][points][len] quads
+// weight in panels of `wide` channels, [3][3][rows][wide] quads   out the same, [1][1][rows][wide], once for each point
 
 {% include "common/wide" %}
+{% include "common/panels" %}
 {% include "common/winograd" %}
 
 struct Params {
-    len: u32,
+    len: u32, rows: u32, wide: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -24,8 +25,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         @builtin(local_invocation_index) lane: u32) {
     let first = (wid.y * groups.x + wid.x) * TILE;
     for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
+        let panel = panel_of(i / p.rows);
+        let first_tap = i + panel * p.rows * 8u;
+        let tap_len = p.rows * panel_width(panel, p.wide);
 {% for ky in range(3) %}
-        let r{{ ky }} = weight_points({% for kx in range(3) %}{% set tap = ky * 3 + kx %}from_wide(weight[{{ 8 - tap if flip else tap }}u * p.len + i]){% if not loop.last %}, {% endif %}{% endfor %});
+        let r{{ ky }} = weight_points({% for kx in range(3) %}{% set tap = ky * 3 + kx %}from_wide(weight[first_tap + {{ 8 - tap if flip else tap }}u * tap_len]){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}
 {% for j in range(points) %}
         let c{{ j }} = weight_points(r0.p{{ j }}, r1.p{{ j }}, r2.p{{ j }});

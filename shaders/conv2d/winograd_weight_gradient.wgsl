@@ -3,13 +3,14 @@
 //
 //   out = Gt points G
 //
-// points [points][points] of `stride` quads, the first `len` of them   out [3][3][len] quads
+// points, out: as weight and out of conv2d/winograd_weight
 
 {% include "common/wide" %}
+{% include "common/panels" %}
 {% include "common/winograd" %}
 
 struct Params {
-    len: u32, stride: u32,
+    len: u32, rows: u32, wide: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -24,13 +25,16 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         @builtin(local_invocation_index) lane: u32) {
     let first = (wid.y * groups.x + wid.x) * TILE;
     for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
+        let panel = panel_of(i / p.rows);
+        let first_tap = i + panel * p.rows * 8u;
+        let tap_len = p.rows * panel_width(panel, p.wide);
 {% for j in range(points) %}
-        let c{{ j }} = taps({% for i in range(points) %}from_wide(at_points[{{ i * points + j }}u * p.stride + i]){% if not loop.last %}, {% endif %}{% endfor %});
+        let c{{ j }} = taps({% for i in range(points) %}from_wide(at_points[{{ i * points + j }}u * p.len + i]){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}
 {% for ky in range(3) %}
         let r{{ ky }} = taps({% for j in range(points) %}c{{ j }}.p{{ ky }}{% if not loop.last %}, {% endif %}{% endfor %});
 {% for kx in range(3) %}
-        out[{{ ky * 3 + kx }}u * p.len + i] = to_wide(r{{ ky }}.p{{ kx }});
+        out[first_tap + {{ ky * 3 + kx }}u * tap_len] = to_wide(r{{ ky }}.p{{ kx }});
 {% endfor %}
 {% endfor %}
     }

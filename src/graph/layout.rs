@@ -14,9 +14,11 @@ pub enum Layout {
     Plain,
     /// NC4HW4 for (n, c, h, w): elements of four channels, indexed \[n\]\[c/4\]\[y\]\[x\]; pad lanes are zero.
     C4,
-    /// A convolution's weight (co, ci, kh, kw) as \[kh\]\[kw\]\[ci/4\]\[co\] of four ci; pad lanes are zero.
+    /// A convolution's weight (co, ci, kh, kw) in panels of [`PANEL`] co, each as \[kh\]\[kw\]\[ci/4\]\[co\] of four ci; pad
+    /// lanes are zero.
     Oihw4,
-    /// A transposed convolution's weight (ci, co, kh, kw) as \[kh\]\[kw\]\[ci/4\]\[co\] of four ci; pad lanes are zero.
+    /// A transposed convolution's weight (ci, co, kh, kw) in panels of [`PANEL`] co, each as \[kh\]\[kw\]\[ci/4\]\[co\] of four
+    /// ci; pad lanes are zero.
     Iohw4,
     /// [`Layout::C4`] in 16 bits; the last 8 bytes may hold anything beyond the last element, as in the next two.
     C4Half,
@@ -24,6 +26,18 @@ pub enum Layout {
     Oihw4Half,
     /// [`Layout::Iohw4`] in 16 bits.
     Iohw4Half,
+}
+
+/// Outer channels that lie together in a convolution's weight, so that a GEMM that takes so many at once reads memory from
+/// end to end; the last panel is as wide as what is left. `shaders/common/panels.wgsl` has it too.
+pub const PANEL: usize = 32;
+
+/// Where an element of a weight lies: channel `outer` of `outers`, of tap `tap` of `taps`, and `inner` of `inners`.
+fn in_panel(outer: usize, outers: usize, tap: usize, taps: usize, inner: usize, inners: usize) -> usize {
+    let panel = outer / PANEL * PANEL;
+    let rows = inners.div_ceil(4);
+    let row = tap * rows + inner / 4;
+    (panel * taps * rows + row * PANEL.min(outers - panel) + outer - panel) * 4 + inner % 4
 }
 
 impl Layout {
@@ -102,8 +116,8 @@ impl Layout {
         let [da, db, dy, dx] = shape;
         match self.single() {
             Self::C4 => (((a * db.div_ceil(4) + b / 4) * dy + y) * dx + x) * 4 + b % 4,
-            Self::Oihw4 => (((y * dx + x) * db.div_ceil(4) + b / 4) * da + a) * 4 + b % 4,
-            Self::Iohw4 => (((y * dx + x) * da.div_ceil(4) + a / 4) * db + b) * 4 + a % 4,
+            Self::Oihw4 => in_panel(a, da, y * dx + x, dy * dx, b, db),
+            Self::Iohw4 => in_panel(b, db, y * dx + x, dy * dx, a, da),
             _ => ((a * db + b) * dy + y) * dx + x,
         }
     }
@@ -180,14 +194,15 @@ mod tests {
 
     #[test]
     fn packing_is_undone_by_unpacking_and_uses_every_place_once() {
-        let shape = [3, 5, 2, 7];
-        let values: Vec<f32> = (0u16..210).map(f32::from).collect();
-        for layout in [Layout::Plain, Layout::C4, Layout::Oihw4, Layout::Iohw4] {
-            let packed = layout.pack(&shape, &values, -1.0);
-            assert_eq!(layout.unpack(&shape, &packed), values, "{layout:?}");
-            let pads = packed.iter().filter(|&&v| v == -1.0).count();
-            assert_eq!(pads, layout.pad_places(&shape).len(), "{layout:?}");
-            assert_eq!(packed.len(), values.len() + pads, "{layout:?}");
+        for shape in [[3, 5, 2, 7], [70, 33, 1, 2]] {
+            let values: Vec<f32> = (0..shape.iter().product::<usize>() as u16).map(f32::from).collect();
+            for layout in [Layout::Plain, Layout::C4, Layout::Oihw4, Layout::Iohw4] {
+                let packed = layout.pack(&shape, &values, -1.0);
+                assert_eq!(layout.unpack(&shape, &packed), values, "{layout:?}");
+                let pads = packed.iter().filter(|&&v| v == -1.0).count();
+                assert_eq!(pads, layout.pad_places(&shape).len(), "{layout:?}");
+                assert_eq!(packed.len(), values.len() + pads, "{layout:?}");
+            }
         }
     }
 
@@ -214,6 +229,16 @@ mod tests {
         // 1, 2 and 3 with a pad lane: 0x3c00, 0x4000, 0x4200, 0.
         let packed = Layout::C4Half.pack(&[1, 3, 1, 1], &[1.0, 2.0, 3.0], 0.0);
         assert_eq!(packed.iter().map(|word| word.to_bits()).collect::<Vec<_>>(), [0x4000_3c00, 0x4200, 0, 0]);
+    }
+
+    #[test]
+    fn a_weights_panels_follow_each_other() {
+        // Two taps of eight channels in, 35 out: a panel of 32 and one of 3, each of four rows.
+        let place = |co, ci, tap| Layout::Oihw4.index([35, 8, 1, 2], [co, ci, 0, tap]) / 4;
+        assert_eq!([place(0, 0, 0), place(1, 3, 0), place(0, 4, 0), place(0, 0, 1)], [0, 1, 32, 64]);
+        assert_eq!([place(31, 7, 1), place(32, 0, 0), place(33, 4, 0), place(34, 7, 1)], [127, 128, 132, 139]);
+        let transposed = Layout::Iohw4.index([8, 35, 1, 2], [5, 33, 0, 1]);
+        assert_eq!(transposed, Layout::Oihw4.index([35, 8, 1, 2], [33, 5, 0, 1]));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) fn cases() -> Vec<Case> {
         ([1, 1, 1, 1], 0, "the smallest weight"),
         ([7, 5, 3, 2], 0, "pad lanes in the weight"),
         ([40, 8, 1, 1], 0, "none"),
-        ([6, 9, 2, 2], 1, "a transposed convolution's"),
+        ([6, 41, 2, 2], 1, "a transposed convolution's, in two panels"),
     ] {
         let normal = || Input::normal([weight[channels]]);
         let variance = Input::drawn([weight[channels]], Draw::Uniform(0.25, 4.0));

@@ -60,7 +60,7 @@ pub(super) fn twin<T: Real>(op: &dyn Op, inputs: &[&Array<T>]) -> Result<Vec<Arr
 
 gpu_params! {
     /// The uniform block of `batch_norm2d/fold_1_direct`.
-    pub struct FoldParams { quads: u32, c: u32, eps: f32 }
+    pub struct FoldParams { quads: u32, rows: u32, c: u32, eps: f32 }
 }
 
 pub(super) const VERSIONS: &[Version] = &[Version {
@@ -85,7 +85,8 @@ fn lower(call: &Call<'_>) -> Result<Lowered> {
     let op = call.op.expect::<BatchNorm2dFold>()?;
     let weight = &call.inputs[0];
     let quads = weight.floats() / 4;
-    let params = FoldParams { quads: quads as u32, c: weight.shape[op.channels] as u32, eps: op.eps };
+    let c = weight.shape[op.channels];
+    let params = FoldParams { quads: quads as u32, rows: (quads / c) as u32, c: c as u32, eps: op.eps };
     let slots = (0..call.inputs.len()).map(Slot::Input).chain([Slot::Output(0), Slot::Output(1)]);
     let bindings = slots.map(|slot| call.whole(slot)).collect::<Result<_>>()?;
     let [x, y] = groups(quads.div_ceil(WG));

@@ -21,13 +21,8 @@ gpu_params! {
 }
 
 gpu_params! {
-    /// The uniform block of `conv2d/winograd_weight`.
-    pub struct WeightPointParams { len: u32 }
-}
-
-gpu_params! {
-    /// The uniform block of `conv2d/winograd_weight_gradient`.
-    pub struct WeightGradientParams { len: u32, stride: u32 }
+    /// The uniform block of `conv2d/winograd_weight` and of `conv2d/winograd_weight_gradient`.
+    pub struct WeightPointParams { len: u32, rows: u32, wide: u32 }
 }
 
 /// From an image to its points.
@@ -40,7 +35,7 @@ pub const GRADIENT: ShaderInfo = ShaderInfo { path: "conv2d/winograd_gradient", 
 pub const WEIGHT: ShaderInfo = ShaderInfo { path: "conv2d/winograd_weight", fields: WeightPointParams::FIELDS };
 /// From a weight gradient's points to it.
 pub const WEIGHT_GRADIENT: ShaderInfo =
-    ShaderInfo { path: "conv2d/winograd_weight_gradient", fields: WeightGradientParams::FIELDS };
+    ShaderInfo { path: "conv2d/winograd_weight_gradient", fields: WeightPointParams::FIELDS };
 
 /// Floats of one image's points in one round: what is written should still be near when it is read.
 const ROUND: usize = 2 << 20;
@@ -64,6 +59,11 @@ struct Round {
     samples: Range<usize>,
     /// Tiles, counted from the first of these samples.
     tiles: Range<usize>,
+}
+
+/// Of a weight whose panels have `rows` for each tap, and `wide` channels together.
+fn weight_params(rows: usize, wide: usize) -> WeightPointParams {
+    WeightPointParams { len: (rows * wide) as u32, rows: rows as u32, wide: wide as u32 }
 }
 
 impl Winograd {
@@ -188,11 +188,12 @@ impl Winograd {
         let [from4, to4] = [from[0], to[0]].map(|channels| channels.div_ceil(4));
         let mut lowered = Lowered::default();
         let weight = call.whole(Slot::Input(1))?;
-        let quads = if forward { from4 * to[0] } else { to4 * from[0] };
+        let [rows, wide] = if forward { [from4, to[0]] } else { [to4, from[0]] };
+        let quads = rows * wide;
         call.check(points * quads * 4)?;
         let at_points = call.workspace(lowered.workspaces.len(), 0, points * quads * 4);
         lowered.workspaces.push(points * quads * 4);
-        let params = WeightPointParams { len: quads as u32 };
+        let params = weight_params(rows, wide);
         let launch = self.launch(call, &WEIGHT, &params, vec![weight, at_points], quads);
         lowered.launches.push(launch.var("flip", !forward));
         lowered.derived = Derived { launches: lowered.launches.len(), workspaces: lowered.workspaces.len() };
@@ -319,7 +320,7 @@ impl Winograd {
                 .work((2 * points * count * g.x[0] * g.y[0]) as u64);
             lowered.launches.push(tile.vars(launch, call).var("continued", at > 0).var("transposed", false));
         }
-        let params = WeightGradientParams { len: quads as u32, stride: quads as u32 };
+        let params = weight_params(x4, g.y[0]);
         let bindings = vec![at_points, call.whole(Slot::Output(0))?];
         lowered.launches.push(self.launch(call, &WEIGHT_GRADIENT, &params, bindings, quads));
         Ok(lowered)

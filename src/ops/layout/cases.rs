@@ -20,9 +20,9 @@ pub(super) fn cases() -> Vec<Case> {
     both(Layout::C4, [1, 6, 1, 4], "the smallest plane of a whole quad, two pad lanes");
     both(Layout::C4, [1, 11, 3, 8], "one pad lane in the last of several groups");
     both(Layout::Oihw4, [5, 3, 3, 2], "channels in are padded");
-    both(Layout::Oihw4, [7, 8, 1, 5], "channels in are not");
+    both(Layout::Oihw4, [70, 8, 1, 5], "channels in are not, three panels of channels out");
     both(Layout::Iohw4, [3, 5, 2, 3], "channels in are padded");
-    both(Layout::Iohw4, [8, 7, 4, 1], "channels in are not");
+    both(Layout::Iohw4, [8, 39, 4, 1], "channels in are not, two panels of channels out");
     let mut twins = |from: Layout, to: Layout, shape: [usize; 4], why| {
         for [from, to] in [[from, to], [to, from]] {
             cases.push(Case::new(Convert { from, to }, vec![Input::normal(shape)], why));
@@ -34,6 +34,6 @@ pub(super) fn cases() -> Vec<Case> {
     twins(Layout::Plain, Layout::Oihw4Half, [5, 3, 3, 2], "channels in are padded, in 16 bits");
     twins(Layout::Oihw4, Layout::Oihw4Half, [7, 9, 1, 5], "the same order of a weight's elements");
     twins(Layout::Iohw4, Layout::Iohw4Half, [9, 7, 2, 2], "and of a transposed one's");
-    twins(Layout::Plain, Layout::Iohw4Half, [3, 5, 2, 3], "channels in are padded, in 16 bits");
+    twins(Layout::Plain, Layout::Iohw4Half, [3, 35, 2, 3], "channels in are padded, in 16 bits");
     cases
 }
