@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, LONG, Parts, SUBGROUP, SUM, SUM_PARTS, Side, Staging, Taps,
+    self, Columns, DirectParams, GatherParams, Geometry, Parts, SUBGROUP, SUM, SUM_PARTS, Side, Staging, Taps,
     WeightParams, holds_long_turns, long_worth, staged_weight_worth, staged_worth,
 };
 use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
@@ -73,7 +73,7 @@ macro_rules! long {
             $shader,
             BROADCAST,
             Staging::Subgroup,
-            Taps::Long(LONG),
+            Taps::Long,
             |g| if $side == Side::Y { g.y[0] > 16 } else { g.x[0] > 16 },
             |prospect, g| long_worth(prospect.caps, g, $side),
             []
@@ -349,7 +349,7 @@ fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
 fn on_a_larger_cache(prospect: &Prospect<'_>, g: &Geometry, writes: Side) -> Worth {
     const LITTLE: u64 = 300_000_000;
     let [_, h, w] = if writes == Side::Y { g.y } else { g.x };
-    let [short, long] = [4, 8].map(|pixels| (h * w).next_multiple_of(SUBGROUP as usize * pixels));
+    let [short, long] = [4, 8].map(|each| convolution::computed(h * w, each));
     let gains = 10 * long <= 11 * short && !(prospect.fixed && convolution::flops(g, 1) < LITTLE);
     if holds_long_turns(prospect.caps) && gains { on_a_processor(prospect) } else { Worth::Slower }
 }

@@ -5,7 +5,7 @@ use crate::gpu::gpu_params;
 use crate::ops::{Binding, Call, Launch, Lowered, Slot, fold};
 
 use super::parts::{PartSum, Parts, every};
-use super::{Geometry, Side, Staging, Tile, bias_slot, flops, vars};
+use super::{Geometry, Side, Staging, Tile, bias_slot, flops, long_pixels, vars};
 
 gpu_params! {
     /// The uniform block of `common/gather_gemm`.
@@ -23,8 +23,8 @@ gpu_params! {
 pub enum Taps {
     /// `common/gather_gemm` or `common/staged_gemm`: one tap of all.
     Each,
-    /// `common/gather_gemm`: so, for so many pixels a lane.
-    Long(usize),
+    /// `common/gather_gemm`: so, in turns that larger instruction caches hold.
+    Long,
     /// `common/staged_gemm`: so, the sum of an output shared out among workgroups; see [`Parts`].
     Shared,
     /// `common/row_gather_gemm`: the taps of a row, for so many pixels a lane, where [`Taps::makes_rows`].
@@ -63,10 +63,10 @@ pub fn gather(
     let bias = bias_slot(call)?;
     // One tap that meets every pixel where it lies is a plain GEMM, as is each of several that do not overlap.
     let plain = g.kernel == [1, 1] && g.stride == [1, 1] && g.padding == [0, 0];
-    let subpixel = by == Taps::Apart || plain && matches!(by, Taps::Each | Taps::Long(_));
+    let subpixel = by == Taps::Apart || plain && matches!(by, Taps::Each | Taps::Long);
     let (rows, tile) = match by {
         Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
-        Taps::Long(pixels) => (false, Tile { pixels, ..Tile::image(to[0], staging) }),
+        Taps::Long => (false, Tile { pixels: long_pixels(g.n * to[1] * to[2]), ..Tile::image(to[0], staging) }),
         _ => (false, Tile::image(to[0], staging)),
     };
     let parts = if by == Taps::Shared { Parts::of(g, writes) } else { Parts::ONE };

@@ -188,9 +188,25 @@ pub enum Staging {
 /// The lanes of a subgroup that the broadcasting tiles are written for.
 pub const SUBGROUP: u32 = 8;
 
-/// Pixels of a lane in a turn of the GEMM's loop that only larger instruction caches hold: some 31 KiB of a software driver's
-/// code beside 20 for 4 pixels.
-pub const LONG: usize = 7;
+/// Pixels of a lane in turns of the GEMM's loop that only larger instruction caches hold: at 7 some 31 KiB of a software driver's
+/// code beside 20 for 4 pixels. The sooner the better, where they leave as few lanes idle.
+const LONG: [usize; 2] = [7, 5];
+
+/// Pixels that lanes with `each` compute where there are `count`: those of the last workgroup may not all exist.
+#[must_use]
+pub fn computed(count: usize, each: usize) -> usize {
+    count.next_multiple_of(SUBGROUP as usize * each)
+}
+
+/// Of the pixels of a lane in long turns, those that leave the fewest lanes idle.
+fn long_pixels(count: usize) -> usize {
+    LONG.into_iter().min_by_key(|&each| computed(count, each)).unwrap_or(LONG[0])
+}
+
+/// Whether so many pixels a lane leave a tenth fewer lanes idle than `usual` do.
+fn fewer_idle(count: usize, each: usize, usual: usize) -> bool {
+    10 * computed(count, each) <= 9 * computed(count, usual)
+}
 
 /// Whether the processor behind a software driver holds such turns in its nearest cache. 32 KiB are common and too few.
 #[must_use]
@@ -198,15 +214,15 @@ pub fn holds_long_turns(caps: &Caps) -> bool {
     caps.instruction_cache.is_some_and(|bytes| bytes >= 48 << 10)
 }
 
-/// Whether [`LONG`] pixels a lane are expected to be faster than 4: where fewer lanes are idle, or where sums are longer than
-/// what is written is wide.
+/// Whether long turns are expected to be faster than those of 4 pixels: where fewer lanes are idle, or where sums are longer
+/// than what is written is wide.
 #[must_use]
 pub fn long_worth(caps: &Caps, g: &Geometry, writes: Side) -> Worth {
     let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
     let pixels = g.n * to[1] * to[2];
-    let [short, long] = [4, LONG].map(|each| pixels.next_multiple_of(SUBGROUP as usize * each));
+    let long = long_pixels(pixels);
     let sums = g.kernel[0] * g.kernel[1] * from[0] > to[0];
-    let better = 10 * long <= 9 * short || sums && long <= short;
+    let better = fewer_idle(pixels, long, 4) || sums && computed(pixels, long) <= computed(pixels, 4);
     if holds_long_turns(caps) && better { Worth::Faster } else { Worth::Slower }
 }
 
@@ -248,9 +264,9 @@ impl Tile {
             return self;
         }
         let fewer = self.pixels.min(count.div_ceil(self.lanes).next_power_of_two());
-        let computed = |pixels: usize| count.next_multiple_of(self.lanes * pixels);
-        let long = self.channels == 32 && holds_long_turns(caps) && 10 * computed(LONG) <= 9 * computed(fewer);
-        Self { pixels: if long { LONG } else { fewer }, ..self }
+        let long = long_pixels(count);
+        let holds = self.staging == Staging::Subgroup && self.channels == 32 && holds_long_turns(caps);
+        Self { pixels: if holds && fewer_idle(count, long, fewer) { long } else { fewer }, ..self }
     }
 
     /// Pixels of a workgroup that writes an image.
@@ -307,7 +323,7 @@ mod tests {
             |channels, count, cache| Tile::new(channels, Staging::Subgroup).fitting(count, &caps(cache)).pixels;
         let large = Some(65_536);
         assert_eq!([1, 9, 16, 17, 49].map(|count| pixels(64, count, None)), [1, 2, 2, 4, 4]);
-        assert_eq!([9, 16, 49, 100, 196].map(|count| pixels(64, count, large)), [2, 2, LONG, LONG, 4]);
+        assert_eq!([9, 16, 49, 100, 196, 200].map(|count| pixels(64, count, large)), [2, 2, 7, 7, 5, 5]);
         assert_eq!(pixels(64, 49, Some(32_768)), 4);
         assert_eq!(pixels(16, 49, large), 8, "a tile of 16 channels");
         let staged = Tile::new(64, Staging::Workgroup);
@@ -323,6 +339,12 @@ mod tests {
         assert_eq!(worth(large, &widens, Side::Y), Worth::Slower);
         assert_eq!(worth(large, &widens, Side::X), Worth::Faster, "its data gradient narrows");
         assert_eq!(worth(large, &geometry([512, 7, 7], 2048, 1), Side::Y), Worth::Faster, "56 of 49 pixels, not 64");
+        assert_eq!(
+            worth(large, &geometry([256, 14, 14], 1024, 1), Side::Y),
+            Worth::Faster,
+            "200 of 196 pixels, not 224"
+        );
+        assert_eq!([49, 196, 392, 784, 3136].map(long_pixels), [7, 5, 7, 7, 7]);
         for cache in [None, Some(32_768)] {
             assert_eq!(worth(cache, &narrows, Side::Y), Worth::Slower);
         }
