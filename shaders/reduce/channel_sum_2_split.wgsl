@@ -1,6 +1,7 @@
-// reduce / channel_sum / 2 split: a workgroup sums four channels of one sample; each lane keeps a sum of its own.
+// reduce / channel_sum / 2 split: a workgroup sums four channels of one sample in 64 parts; each lane keeps every
+// {{ lanes }}th of them, so that memory is read from end to end however few lanes run at once.
 //
-//   out[n * 64 + lane][c] = sum over i = lane, lane + 64, … of input[n, c, i]
+//   out[n * 64 + part][c] = sum over i = part, part + 64, … of input[n, c, i]
 //
 // input (n, c, h, w) C4   out [parts][c/4] of four c
 
@@ -14,15 +15,27 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> input: array<Wide>;
 @group(0) @binding(2) var<storage, read_write> out: array<Wide>;
 
-const WG = 64u;
+const PARTS = 64u;
 
-@compute @workgroup_size(WG)
+@compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let start = p.x_base + wid.y * p.x_stride + wid.x * p.plane;
-    var sum = vec4<f32>(0.0);
-    for (var i = lane; i < p.plane; i += WG) {
-        sum += from_wide(input[start + i]);
-    }
+    let whole = p.plane / PARTS * PARTS;
     let groups = (p.c + 3u) / 4u;
-    out[(wid.y * WG + lane) * groups + wid.x] = to_wide(sum);
+    let to = (wid.y * PARTS + lane) * groups + wid.x;
+{% set each = 64 // lanes %}
+{% for j in range(each) %}
+    var sum{{ j }} = vec4<f32>(0.0);
+{% endfor %}
+    for (var i = lane; i < whole; i += PARTS) {
+{% for j in range(each) %}
+        sum{{ j }} += from_wide(input[start + i + {{ j * lanes }}u]);
+{% endfor %}
+    }
+{% for j in range(each) %}
+    if whole + {{ j * lanes }}u + lane < p.plane {
+        sum{{ j }} += from_wide(input[start + whole + {{ j * lanes }}u + lane]);
+    }
+    out[to + {{ j * lanes }}u * groups] = to_wide(sum{{ j }});
+{% endfor %}
 }

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
-use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version};
+use crate::ops::{Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, flat};
 
 gpu_params! {
     /// The uniform block of the `reduce/channel_sum` shaders.
@@ -65,8 +65,7 @@ fn direct(call: &Call<'_>) -> Result<Lowered> {
     Ok(lowered)
 }
 
-/// Every lane of a workgroup sums every 64th pixel of one sample's group of channels; the lanes' sums are the parts, which
-/// are added in order.
+/// A workgroup sums every 64th pixel of one sample's group of channels; these sums are the parts, which are added in order.
 fn split(call: &Call<'_>) -> Result<Lowered> {
     let &[n, c, h, w] = call.inputs[0].shape.as_slice() else { return Ok(Lowered::default()) };
     let c4 = c.div_ceil(4);
@@ -91,7 +90,8 @@ fn split(call: &Call<'_>) -> Result<Lowered> {
         let parts = call.workspace(0, 0, batch.len() * each);
         let wide = |launch: Launch| launch.var("wide_u64", call.caps.wide_as_u64);
         let groups = [c4 as u32, batch.len() as u32, 1];
-        lowered.launches.push(wide(Launch::new("reduce/channel_sum_2_split", &params, vec![x.binding, parts], groups)));
+        let launch = Launch::new("reduce/channel_sum_2_split", &params, vec![x.binding, parts], groups);
+        lowered.launches.push(wide(launch).var("lanes", flat::lanes(call) as i64));
         let bindings = vec![parts, call.whole(Slot::Output(0))?];
         let groups = [c4.div_ceil(WG) as u32, 1, 1];
         lowered.launches.push(wide(Launch::new("reduce/channel_sum_2_total", &params, bindings, groups)));
