@@ -1,6 +1,6 @@
-// The weight gradient that convolutions and transposed convolutions share. A lane holds one column, a pair of a tap
-// and four channels of the shifted operand; {{ tile }} channels of the other operand are broadcast to all lanes; four
-// pixels a turn.
+// The weight gradient that convolutions and transposed convolutions share. A lane holds {{ columns }} of the columns, pairs of a
+// tap and four channels of the shifted operand; {{ tile }} channels of the other operand are broadcast to all lanes; four pixels a
+// turn.
 //
 //   out[ky, kx, s, b] = sum over n, y, x of shifted[n, s, y * stride_y - pad_y + ky * dil_y, …] * broad[n, b, y, x]
 //
@@ -18,26 +18,26 @@
 
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-{% set columns = 1 %}
-{% set group_columns = lanes %}
-{% set step = 0 %}
+{% set group_columns = lanes * columns %}
+{% set step = lanes %}
 {% set first = "lane" %}
 {% include "common/weight_columns" %}
-    let ky = tap0 / p.kw;
-    let kx = tap0 - ky * p.kw;
     let b0 = wid.y * {{ tile }}u;
     let b_lane = b0;
 {% include "common/weight_split" %}
-    let dx = i32(kx * p.dil_x) - p.pad_x;
+{% for h in range(columns) %}
+    let ky{{ h }} = tap{{ h }} / p.kw;
+    let dy{{ h }} = i32(ky{{ h }} * p.dil_y) - p.pad_y;
+    let dx{{ h }} = i32((tap{{ h }} - ky{{ h }} * p.kw) * p.dil_x) - p.pad_x;
+{% endfor %}
 {% if broadcast %}
     let b_group = min(b0 / 4u + lane % {{ quads }}u, b4 - 1u);
     let b_pixel = lane / {{ quads }}u;
 {% endif %}
 {% for o in range(tile) %}
-    var c{{ o }}_0 = 0.0;
-    var c{{ o }}_1 = 0.0;
-    var c{{ o }}_2 = 0.0;
-    var c{{ o }}_3 = 0.0;
+{% for k in range(columns * 4) %}
+    var c{{ o }}_{{ k }} = 0.0;
+{% endfor %}
 {% endfor %}
     let to = wid.z * p.split_floats4;
 {% set lane_quads = quads %}
@@ -50,18 +50,23 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     var y = first_row;
     var x = 0u;
     for (var turn = 0u; turn < turns; turn++) {
-        let iy = i32(y * p.stride_y + ky * p.dil_y) - p.pad_y;
-        let row_ok = inside0 && u32(iy) < p.h;
-        let s_row = p.s_base + n * p.s_stride + group0 * s_plane + select(0u, u32(iy) * p.w, row_ok);
+{% for h in range(columns) %}
+        let iy{{ h }} = i32(y * p.stride_y) + dy{{ h }};
+        let row_ok{{ h }} = inside{{ h }} && u32(iy{{ h }}) < p.h;
+        let s_row{{ h }} = p.s_base + n * p.s_stride + group{{ h }} * s_plane + select(0u, u32(iy{{ h }}) * p.w, row_ok{{ h }});
+{% endfor %}
 {% if broadcast %}
         let b_row = p.b_base + n * p.b_stride + b_group * b_plane + y * p.ow;
 {% else %}
         let b_row = p.b_base + n * p.b_stride + y * p.ow;
 {% endif %}
+{% for h in range(columns) %}
 {% for t in range(4) %}
-        let ix{{ t }} = i32((x + {{ t }}u) * p.stride_x) + dx;
-        let ok{{ t }} = row_ok && u32(ix{{ t }}) < p.w && x + {{ t }}u < p.ow;
-        let q{{ t }} = select(vec4<f32>(0.0), from_wide(shifted[s_row + select(0u, u32(ix{{ t }}), ok{{ t }})]), ok{{ t }});
+        let ix{{ t }}_{{ h }} = i32((x + {{ t }}u) * p.stride_x) + dx{{ h }};
+        let ok{{ t }}_{{ h }} = row_ok{{ h }} && u32(ix{{ t }}_{{ h }}) < p.w && x + {{ t }}u < p.ow;
+        let s_at{{ t }}_{{ h }} = s_row{{ h }} + select(0u, u32(ix{{ t }}_{{ h }}), ok{{ t }}_{{ h }});
+        let q{{ t }}_{{ h }} = select(vec4<f32>(0.0), from_wide(shifted[s_at{{ t }}_{{ h }}]), ok{{ t }}_{{ h }});
+{% endfor %}
 {% endfor %}
 {% if broadcast %}
 {% for t in range(4 // packed_pixels) %}
@@ -84,10 +89,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
         let v{{ o }}_{{ t }} = g{{ t }}_{{ o // 4 }}.{{ part }};
 {% endif %}
 {% endfor %}
+{% for h in range(columns) %}
 {% for k in range(4) %}
 {% set lane_part = ["x", "y", "z", "w"][k] %}
 {% for t in range(4) %}
-        c{{ o }}_{{ k }} = fma(v{{ o }}_{{ t }}, q{{ t }}.{{ lane_part }}, c{{ o }}_{{ k }});
+        c{{ o }}_{{ h * 4 + k }} = fma(v{{ o }}_{{ t }}, q{{ t }}_{{ h }}.{{ lane_part }}, c{{ o }}_{{ h * 4 + k }});
+{% endfor %}
 {% endfor %}
 {% endfor %}
 {% endfor %}

@@ -5,7 +5,7 @@ use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
     self, Columns, DirectParams, GatherParams, Geometry, Parts, SUBGROUP, SUM, SUM_PARTS, Side, Staging, Taps,
-    WeightParams, holds_long_turns, long_worth, staged_weight_worth, staged_worth,
+    WeightParams, holds_long_turns, long_weight_worth, long_worth, staged_weight_worth, staged_worth,
 };
 use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
 
@@ -194,6 +194,7 @@ pub(crate) const SAME_BITS: &[(&str, &str)] = &[
     ("conv2d/forward_11_rows_subgroup", "conv2d/forward_10_rows_subgroup"),
     ("conv2d/backward_data_13_long_subgroup", "conv2d/backward_data_3_subgroup"),
     ("conv2d/backward_data_9_rows_subgroup", "conv2d/backward_data_8_rows_subgroup"),
+    ("conv2d/backward_weight_12_long_subgroup", "conv2d/backward_weight_3_subgroup"),
 ];
 
 pub(super) const BACKWARD_WEIGHT: &[Version] = &[
@@ -254,6 +255,27 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
                 Staging::Subgroup,
                 Columns::Taps,
             )
+        },
+    },
+    Version {
+        shader: "conv2d/backward_weight_12_long_subgroup",
+        shaders: &[ShaderInfo { path: "conv2d/backward_weight_12_long_subgroup", fields: WeightParams::FIELDS }, SUM],
+        requires: BROADCAST,
+        views: true,
+        pays: |prospect| {
+            let geometry = backward_weight(prospect.op, prospect.inputs, prospect.outputs);
+            geometry.map_or(Worth::Impossible, |g| long_weight_worth(prospect.caps, &g))
+        },
+        exact: true,
+        layouts: |op, inputs, outputs, offered| {
+            let taken = backward_weight(op, inputs, outputs).is_ok_and(|g| g.y[0] > 16);
+            taken.then(|| weight_layouts(op, inputs, outputs, offered)).flatten()
+        },
+        lower: |call| {
+            let slots = [Slot::Input(0), Slot::Input(1)];
+            let geometry = of(call, backward_weight)?;
+            let shader = "conv2d/backward_weight_12_long_subgroup";
+            convolution::weight_gradient(call, shader, &geometry, slots, Staging::Subgroup, Columns::Long)
         },
     },
     Version {

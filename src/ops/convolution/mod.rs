@@ -170,6 +170,8 @@ pub struct Tile {
     pub channels: usize,
     /// Pixels of a lane.
     pub pixels: usize,
+    /// Columns of a lane that sums a weight gradient.
+    pub columns: usize,
     /// Where the operands are while they are used.
     pub staging: Staging,
 }
@@ -214,6 +216,21 @@ pub fn holds_long_turns(caps: &Caps) -> bool {
     caps.instruction_cache.is_some_and(|bytes| bytes >= 48 << 10)
 }
 
+/// Columns of a lane in a turn of a weight gradient's loop that only larger instruction caches hold.
+const LONG_COLUMNS: usize = 2;
+
+/// Whether lanes that hold so many of `count` columns are hardly more idle than those of one.
+fn fills_long_columns(count: usize) -> bool {
+    10 * computed(count, LONG_COLUMNS) <= 11 * computed(count, 1)
+}
+
+/// Whether a weight gradient's long turns are expected to be faster.
+#[must_use]
+pub fn long_weight_worth(caps: &Caps, g: &Geometry) -> Worth {
+    let columns = g.x[0].div_ceil(4) * g.kernel[0] * g.kernel[1];
+    if holds_long_turns(caps) && fills_long_columns(columns) { Worth::Faster } else { Worth::Slower }
+}
+
 /// Whether long turns are expected to be faster than those of 4 pixels: where fewer lanes are idle, or where sums are longer
 /// than what is written is wide.
 #[must_use]
@@ -241,7 +258,7 @@ impl Tile {
             (Staging::Subgroup, 32) | (Staging::Registers, _) => 4,
             _ => 8,
         };
-        Self { lanes, channels, pixels, staging }
+        Self { lanes, channels, pixels, columns: 1, staging }
     }
 
     /// The tile for an image of `channels` channels that is written: of four where there are no more.
@@ -276,11 +293,16 @@ impl Tile {
         self.lanes * self.pixels / if self.staging == Staging::Workgroup { 8 } else { 1 }
     }
 
-    /// Columns and channels of a workgroup that computes a weight gradient: one column a lane, or what
-    /// `common/staged_weight_gemm` takes.
+    /// The same with [`LONG_COLUMNS`], where larger caches hold what a turn then takes and few of `count` columns are none.
+    fn with_long_columns(self, count: usize, caps: &Caps) -> Self {
+        let takes = self.staging == Staging::Subgroup && self.channels == 32 && holds_long_turns(caps);
+        Self { columns: if takes && fills_long_columns(count) { LONG_COLUMNS } else { self.columns }, ..self }
+    }
+
+    /// Columns and channels of a workgroup that computes a weight gradient, or what `common/staged_weight_gemm` takes.
     #[must_use]
     pub fn weight_group(self) -> [usize; 2] {
-        if self.staging == Staging::Workgroup { [16, 64] } else { [self.lanes, self.channels] }
+        if self.staging == Staging::Workgroup { [16, 64] } else { [self.lanes * self.columns, self.channels] }
     }
 
     fn vars(self, launch: Launch, call: &Call<'_>) -> Launch {

@@ -5,7 +5,7 @@ use crate::gpu::{ParamBlock, gpu_params};
 use crate::ops::call::ALIGNMENT;
 use crate::ops::{Call, Launch, Lowered, ShaderInfo, Slot, fold};
 
-use super::{Geometry, Staging, Tile, WG, flops};
+use super::{Geometry, LONG_COLUMNS, Staging, Tile, WG, flops};
 
 gpu_params! {
     /// The uniform block of `common/weight_gemm`.
@@ -52,6 +52,8 @@ impl Split {
 pub enum Columns {
     /// `common/weight_gemm` or `common/staged_weight_gemm`: one tap.
     Taps,
+    /// `common/weight_gemm`: so many as only larger instruction caches hold.
+    Long,
     /// `common/row_weight_gemm`: the taps of a row, where [`Columns::takes_rows`].
     Rows,
 }
@@ -92,11 +94,17 @@ pub fn weight_gradient(
     let g = &rows_by_four(g);
     let rows = columns == Columns::Rows;
     let tile = if rows { Tile::row_columns(g.kernel[1], staging) } else { Tile::new(g.y[0], staging) };
+    let usual = tile;
+    let tile = if columns == Columns::Long { Tile { columns: LONG_COLUMNS, ..tile } } else { tile };
     let s4 = g.x[0].div_ceil(4);
     let in_all = s4 * g.kernel[0] * if rows { 1 } else { g.kernel[1] };
-    let [columns, channels] = tile.weight_group();
-    let tiles = [in_all.div_ceil(columns), g.y[0].div_ceil(channels)];
-    let split = Split::new(tiles[0] * tiles[1], g.n, g.y[1]);
+    let tiles = |of: Tile| {
+        let [columns, channels] = of.weight_group();
+        [in_all.div_ceil(columns), g.y[0].div_ceil(channels)]
+    };
+    // Splits, and so every bit, are those of the usual tile.
+    let split = Split::new(tiles(usual).iter().product(), g.n, g.y[1]);
+    let tiles = tiles(tile);
     let floats = call.outputs[0].floats();
     let mut lowered = Lowered::default();
     let partial = split.count > 1;
@@ -149,7 +157,7 @@ pub fn weight_gradient(
                 .var("stride", g.stride[1] as i64)
                 .var("pixels", tile.pixels as i64)
                 .var("quad", g.x[0].min(4) as i64),
-            false => launch.var("transposed", g.weight_outer_y),
+            false => launch.var("transposed", g.weight_outer_y).var("columns", tile.columns as i64),
         });
     }
     if partial {

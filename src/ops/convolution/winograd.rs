@@ -269,7 +269,7 @@ impl Winograd {
         let [x4, y4] = [g.x[0], g.y[0]].map(|channels| channels.div_ceil(4));
         let quads = x4 * g.y[0];
         call.check(points * quads * 4)?;
-        let tile = Tile::new(g.y[0], self.staging);
+        let tile = Tile::new(g.y[0], self.staging).with_long_columns(x4, call.caps);
         let rounds = self.rounds(call, &[x_slot, y_slot], g.y, g.x[0].max(g.y[0]))?;
         let mut lowered = Lowered::default();
         lowered.workspaces.push(points * quads * 4);
@@ -318,7 +318,8 @@ impl Winograd {
             let workgroups = [x4.div_ceil(columns) as u32, g.y[0].div_ceil(channels) as u32, points as u32];
             let launch = Launch::new(shader, &params, vec![input, gradient, at_points], workgroups)
                 .work((2 * points * count * g.x[0] * g.y[0]) as u64);
-            lowered.launches.push(tile.vars(launch, call).var("continued", at > 0).var("transposed", false));
+            let launch = tile.vars(launch, call).var("columns", tile.columns as i64);
+            lowered.launches.push(launch.var("continued", at > 0).var("transposed", false));
         }
         let params = weight_params(x4, g.y[0]);
         let bindings = vec![at_points, call.whole(Slot::Output(0))?];
