@@ -24,7 +24,6 @@ fn y_at(n: u32, c: u32, y: u32, x: u32) -> u32 {
 
 fn weight_at(ky: u32, kx: u32, a: u32, b: u32, da: u32, db: u32) -> u32 {
     let groups_of_a = (da + 3u) / 4u;
-    let panel = panel_of(b);
     let row = (ky * p.kw + kx) * groups_of_a + a / 4u;
-    return (panel * p.kh * p.kw * groups_of_a + row * panel_width(panel, db) + b - panel) * 4u + a % 4u;
+    return panel_place(p.kh * p.kw * groups_of_a, row, b, db) * 4u + a % 4u;
 }

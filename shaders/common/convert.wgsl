@@ -55,9 +55,7 @@ fn element(i: u32) -> Element {
 // In a weight of `inners` by `outers` channels.
 fn weight_place(tap: u32, inner: u32, outer: u32, inners: u32, outers: u32) -> u32 {
     let groups = (inners + 3u) / 4u;
-    let panel = panel_of(outer);
-    let row = tap * groups + inner / 4u;
-    return (panel * p.dy * p.dx * groups + row * panel_width(panel, outers) + outer - panel) * 4u + inner % 4u;
+    return panel_place(p.dy * p.dx * groups, tap * groups + inner / 4u, outer, outers) * 4u + inner % 4u;
 }
 
 {% endif %}

@@ -1,5 +1,6 @@
 // Of common/gather_gemm and common/row_gather_gemm: where a lane finds its weights, and its accumulators, `cO_G` of output channel
 // O and its pixel G, which start from the bias. `quads`: four channels each of the tile.
+// `tap_len`: rows of a tap where `swapped`, else 16-byte values of it. What `panel` is taken from, a channel's number is added to.
 {% if swapped %}
     let co4 = (p.co + 3u) / 4u;
     let tap_len = co4;

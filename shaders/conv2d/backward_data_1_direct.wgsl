@@ -3,7 +3,7 @@
 //   out[n, ci, iy, ix] = sum over co, ky, kx, and the oy, ox with oy*stride + ky*dilation - pad = iy (ix alike), of
 //       gradient[n, co, oy, ox] * weight[co, ci, ky, kx]
 //
-// gradient (n, co, oh, ow) C4 is y, out (n, ci, h, w) C4 is x; weight packed [kh][kw][ci/4][co] of four ci
+// gradient (n, co, oh, ow) C4 is y, out (n, ci, h, w) C4 is x; weight in panels of co, [kh][kw][ci/4][co] of four ci
 
 {% include "common/conv_direct" %}
 {% include "common/epilogue" %}

@@ -3,7 +3,7 @@
 //   out[co, ci, ky, kx] = sum over n, oy, ox of
 //       input[n, ci, oy*stride + ky*dilation - pad, ox*stride + kx*dilation - pad] * gradient[n, co, oy, ox]
 //
-// input (n, ci, h, w) C4 is x, gradient (n, co, oh, ow) C4 is y; out packed [kh][kw][ci/4][co] of four ci
+// input (n, ci, h, w) C4 is x, gradient (n, co, oh, ow) C4 is y; out in panels of co, [kh][kw][ci/4][co] of four ci
 
 {% include "common/conv_direct" %}
 

@@ -3,7 +3,7 @@
 //   out[n, co, oy, ox] = bias[co] + sum over ci, ky, kx of
 //       input[n, ci, oy*stride + ky*dilation - pad, ox*stride + kx*dilation - pad] * weight[co, ci, ky, kx]
 //
-// input (n, ci, h, w) C4 is x, out (n, co, oh, ow) C4 is y; weight packed [kh][kw][ci/4][co] of four ci; bias (co);
+// input (n, ci, h, w) C4 is x, out (n, co, oh, ow) C4 is y; weight in panels of co, [kh][kw][ci/4][co] of four ci; bias (co);
 // residual and mask as out is.
 
 {% include "common/conv_direct" %}

@@ -3,14 +3,14 @@
 //
 //   out[point y, point x, …] = G weight Gt
 //
-// weight in panels of `wide` channels, [3][3][rows][wide] quads   out the same, [1][1][rows][wide], once for each point
+// weight in panels of its `outers` channels, [3][3][rows][outer] quads   out the same of one tap, [rows][outer], once for each point
 
 {% include "common/wide" %}
 {% include "common/panels" %}
 {% include "common/winograd" %}
 
 struct Params {
-    len: u32, rows: u32, wide: u32,
+    len: u32, rows: u32, outers: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
         let panel = panel_of(i / p.rows);
         let first_tap = i + panel * p.rows * 8u;
-        let tap_len = p.rows * panel_width(panel, p.wide);
+        let tap_len = p.rows * panel_width(panel, p.outers);
 {% for ky in range(3) %}
         let r{{ ky }} = weight_points({% for kx in range(3) %}{% set tap = ky * 3 + kx %}from_wide(weight[first_tap + {{ 8 - tap if flip else tap }}u * tap_len]){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}

@@ -10,7 +10,7 @@
 {% include "common/winograd" %}
 
 struct Params {
-    len: u32, rows: u32, wide: u32,
+    len: u32, rows: u32, outers: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -27,7 +27,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     for (var i = first + lane; i < min(first + TILE, p.len); i += WG) {
         let panel = panel_of(i / p.rows);
         let first_tap = i + panel * p.rows * 8u;
-        let tap_len = p.rows * panel_width(panel, p.wide);
+        let tap_len = p.rows * panel_width(panel, p.outers);
 {% for j in range(points) %}
         let c{{ j }} = taps({% for i in range(points) %}from_wide(at_points[{{ i * points + j }}u * p.len + i]){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}

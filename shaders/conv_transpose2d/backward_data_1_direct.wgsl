@@ -4,7 +4,7 @@
 //       gradient[n, co, iy*stride + ky - pad, ix*stride + kx - pad] * weight[ci, co, ky, kx]
 //
 // gradient (n, co, oh, ow) C4 is x and out (n, ci, h, w) C4 is y of the convolution that this is;
-// weight packed [kh][kw][ci/4][co] of four ci
+// weight in panels of co, [kh][kw][ci/4][co] of four ci
 
 {% include "common/conv_direct" %}
 {% include "common/epilogue" %}

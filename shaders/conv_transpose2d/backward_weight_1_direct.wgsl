@@ -3,7 +3,7 @@
 //   out[ci, co, ky, kx] = sum over n, iy, ix of
 //       gradient[n, co, iy*stride + ky - pad, ix*stride + kx - pad] * input[n, ci, iy, ix]
 //
-// gradient (n, co, oh, ow) C4 is x and input (n, ci, h, w) C4 is y of the convolution; out packed [kh][kw][ci/4][co]
+// gradient (n, co, oh, ow) C4 is x and input (n, ci, h, w) C4 is y of the convolution; out in panels of co, [kh][kw][ci/4][co]
 // of four ci
 
 {% include "common/conv_direct" %}

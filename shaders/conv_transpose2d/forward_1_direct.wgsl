@@ -4,7 +4,7 @@
 //       input[n, ci, iy, ix] * weight[ci, co, ky, kx]
 //
 // input (n, ci, h, w) C4 is y and out (n, co, oh, ow) C4 is x of the convolution whose data gradient this is;
-// weight packed [kh][kw][ci/4][co] of four ci; bias (co)
+// weight in panels of co, [kh][kw][ci/4][co] of four ci; bias (co)
 
 {% include "common/conv_direct" %}
 

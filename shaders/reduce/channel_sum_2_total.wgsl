@@ -1,4 +1,4 @@
-// reduce / channel_sum / 2 total: adds the lanes' sums of the split pass in order; one invocation four channels.
+// reduce / channel_sum / 2 total: adds the parts of the split pass in order; one invocation four channels.
 //
 //   out[c] = sum over parts of input[part][c]
 //

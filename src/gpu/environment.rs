@@ -2,19 +2,19 @@
 
 use std::ffi::OsStr;
 
-/// Mesa's variable: the newest of a processor's instructions that its compiler may use.
-const NEWEST: &str = "GALLIUM_OVERRIDE_CPU_CAPS";
+/// Mesa's variable: what its compiler may use of a processor. `avx` is all but AVX-512: AVX2 and F16C stay.
+const CPU_CAPS: &str = "GALLIUM_OVERRIDE_CPU_CAPS";
 
 /// Keeps lavapipe from compiling for AVX-512, unless the environment already says what for. Its vectors are of 256 bits; where
 /// the processor has registers of 512, LLVM moves and spills them as such, which costs convolutions a tenth of their time
-/// (ARCHITECTURE.md, "Why the convolution is fast"). No bit of a result depends on it, and drivers of GPUs do not read it.
+/// (ARCHITECTURE.md, "Why the convolution is fast"). No bit of a result depends on it, and nothing that a GPU computes.
 ///
 /// # Safety
 /// As of [`std::env::set_var`]: no other thread may read or write the environment meanwhile. A program calls it first of all.
 pub unsafe fn prepare() {
-    if let Some(newest) = wanted(has_avx512(), std::env::var_os(NEWEST).as_deref()) {
+    if let Some(caps) = wanted(has_avx512(), std::env::var_os(CPU_CAPS).as_deref()) {
         // SAFETY: the caller's promise is the one that this asks for.
-        unsafe { std::env::set_var(NEWEST, newest) };
+        unsafe { std::env::set_var(CPU_CAPS, caps) };
     }
 }
 

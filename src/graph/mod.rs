@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::tensor::{Tensor, checked_len};
 
 pub use autograd::GradientContext;
-pub use layout::Layout;
+pub use layout::{Layout, PANEL};
 pub use op::{Op, View};
 pub use params::{ParamEntry, ParamInfo, ParamKind, ParamTable, SEGMENT};
 

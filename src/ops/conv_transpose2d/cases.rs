@@ -36,13 +36,13 @@ const SHAPES: &[Shape] = &[
     up([2, 3, 4, 2], 5, 3, "three by three without overlap"),
     Shape {
         x: [2, 6, 5, 4],
-        co: 9,
+        co: 41,
         kernel: [3, 3],
         stride: [2, 2],
         padding: [1, 1],
         output_padding: [1, 0],
         dilation: [1, 1],
-        why: "taps meet, a row is added at the end",
+        why: "taps meet, a row is added at the end, two panels of channels out",
     },
     Shape {
         x: [1, 5, 6, 3],

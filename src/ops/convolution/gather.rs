@@ -5,7 +5,7 @@ use crate::gpu::gpu_params;
 use crate::ops::{Binding, Call, Launch, Lowered, Slot, fold};
 
 use super::parts::{PartSum, Parts, every};
-use super::{Geometry, Side, Staging, Tile, bias_slot, flops, long_pixels, vars};
+use super::{Geometry, Side, Staging, Tile, bias_slot, flops, long_pixels, phases, vars};
 
 gpu_params! {
     /// The uniform block of `common/gather_gemm`.
@@ -66,7 +66,7 @@ pub fn gather(
     let subpixel = by == Taps::Apart || plain && matches!(by, Taps::Each | Taps::Long);
     let (rows, tile) = match by {
         Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
-        Taps::Long => (false, Tile { pixels: long_pixels(g.n * to[1] * to[2]), ..Tile::image(to[0], staging) }),
+        Taps::Long => (false, Tile { pixels: long_pixels(g.n * phases(g, writes)[1]), ..Tile::image(to[0], staging) }),
         _ => (false, Tile::image(to[0], staging)),
     };
     let parts = if by == Taps::Shared { Parts::of(g, writes) } else { Parts::ONE };
@@ -79,11 +79,7 @@ pub fn gather(
     let fractional = !forward && !subpixel && g.stride != [1, 1];
     let every = |axis: usize| if fractional { every(g, axis) } else { 1 };
     let taps_apart = if subpixel { taps } else { 1 };
-    let [phases, plane] = match (subpixel, fractional) {
-        (true, _) => [1, from[1] * from[2]],
-        (_, true) => [g.stride[0] * g.stride[1], to[1].div_ceil(g.stride[0]) * to[2].div_ceil(g.stride[1])],
-        _ => [1, to[1] * to[2]],
-    };
+    let [phases, plane] = if subpixel { [1, from[1] * from[2]] } else { phases(g, writes) };
     // Where one image is too large, its channels are written in runs of whole tiles.
     for channels in call.channel_runs(&written, tile.channels)? {
         let co_tiles = channels.len().div_ceil(tile.channels);

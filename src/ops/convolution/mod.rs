@@ -191,22 +191,23 @@ pub enum Staging {
 pub const SUBGROUP: u32 = 8;
 
 /// Pixels of a lane in turns of the GEMM's loop that only larger instruction caches hold: at 7 some 31 KiB of a software driver's
-/// code beside 20 for 4 pixels. The sooner the better, where they leave as few lanes idle.
+/// code beside 20 for 4 pixels. The second is for where the first would compute many pixels that are none.
 const LONG: [usize; 2] = [7, 5];
 
-/// Pixels that lanes with `each` compute where there are `count`: those of the last workgroup may not all exist.
+/// Pixels, or columns, that lanes with `each` compute where there are `count`: those of the last workgroup may not all exist.
 #[must_use]
 pub fn computed(count: usize, each: usize) -> usize {
     count.next_multiple_of(SUBGROUP as usize * each)
 }
 
-/// Of the pixels of a lane in long turns, those that leave the fewest lanes idle.
+/// Pixels of a lane in long turns over `count`.
 fn long_pixels(count: usize) -> usize {
-    LONG.into_iter().min_by_key(|&each| computed(count, each)).unwrap_or(LONG[0])
+    let [most, fewer] = LONG;
+    if 20 * computed(count, fewer) <= 19 * computed(count, most) { fewer } else { most }
 }
 
-/// Whether so many pixels a lane leave a tenth fewer lanes idle than `usual` do.
-fn fewer_idle(count: usize, each: usize, usual: usize) -> bool {
+/// Whether lanes with `each` compute a tenth less than with `usual`.
+fn computes_less(count: usize, each: usize, usual: usize) -> bool {
     10 * computed(count, each) <= 9 * computed(count, usual)
 }
 
@@ -214,6 +215,15 @@ fn fewer_idle(count: usize, each: usize, usual: usize) -> bool {
 #[must_use]
 pub fn holds_long_turns(caps: &Caps) -> bool {
     caps.instruction_cache.is_some_and(|bytes| bytes >= 48 << 10)
+}
+
+/// How many phases the pixels of a sample that are written fall into, and pixels of each at most: those of a strided data
+/// gradient `stride` apart meet the same taps.
+fn phases(g: &Geometry, writes: Side) -> [usize; 2] {
+    match writes {
+        Side::Y => [1, g.y[1] * g.y[2]],
+        Side::X => [g.stride[0] * g.stride[1], g.x[1].div_ceil(g.stride[0]) * g.x[2].div_ceil(g.stride[1])],
+    }
 }
 
 /// Columns of a lane in a turn of a weight gradient's loop that only larger instruction caches hold.
@@ -236,10 +246,12 @@ pub fn long_weight_worth(caps: &Caps, g: &Geometry) -> Worth {
 #[must_use]
 pub fn long_worth(caps: &Caps, g: &Geometry, writes: Side) -> Worth {
     let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
-    let pixels = g.n * to[1] * to[2];
+    let [_, plane] = phases(g, writes);
+    let pixels = g.n * plane;
     let long = long_pixels(pixels);
     let sums = g.kernel[0] * g.kernel[1] * from[0] > to[0];
-    let better = fewer_idle(pixels, long, 4) || sums && computed(pixels, long) <= computed(pixels, 4);
+    let better =
+        computes_less(pixels, long, 4) || sums && long == LONG[0] && computed(pixels, long) <= computed(pixels, 4);
     if holds_long_turns(caps) && better { Worth::Faster } else { Worth::Slower }
 }
 
@@ -283,7 +295,7 @@ impl Tile {
         let fewer = self.pixels.min(count.div_ceil(self.lanes).next_power_of_two());
         let long = long_pixels(count);
         let holds = self.staging == Staging::Subgroup && self.channels == 32 && holds_long_turns(caps);
-        Self { pixels: if holds && fewer_idle(count, long, fewer) { long } else { fewer }, ..self }
+        Self { pixels: if holds && computes_less(count, long, fewer) { long } else { fewer }, ..self }
     }
 
     /// Pixels of a workgroup that writes an image.
@@ -293,7 +305,7 @@ impl Tile {
         self.lanes * self.pixels / if self.staging == Staging::Workgroup { 8 } else { 1 }
     }
 
-    /// The same with [`LONG_COLUMNS`], where larger caches hold what a turn then takes and few of `count` columns are none.
+    /// The same with [`LONG_COLUMNS`], where larger caches hold what a turn then takes and few lanes have columns past the last of `count`.
     fn with_long_columns(self, count: usize, caps: &Caps) -> Self {
         let takes = self.staging == Staging::Subgroup && self.channels == 32 && holds_long_turns(caps);
         Self { columns: if takes && fills_long_columns(count) { LONG_COLUMNS } else { self.columns }, ..self }
@@ -318,6 +330,7 @@ impl Tile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::PANEL;
 
     fn caps(instruction_cache: Option<u32>) -> Caps {
         let mut caps = Caps::for_tests(Some(SUBGROUP), true);
@@ -353,6 +366,32 @@ mod tests {
     }
 
     #[test]
+    fn a_tile_lies_in_one_panel() {
+        for (channels, staging) in (1..200).flat_map(|c| [Staging::Registers, Staging::Subgroup].map(|s| (c, s))) {
+            let rows = Tile::row_columns(channels % 7 + 1, staging);
+            for tile in [Tile::new(channels, staging), Tile::image(channels, staging), rows] {
+                assert!(PANEL.is_multiple_of(tile.channels), "{tile:?}");
+            }
+        }
+        let shader = crate::gpu::ShaderLibrary::new(None).unwrap().source("common/panels").unwrap();
+        assert!(shader.contains(&format!("const PANEL = {PANEL}u;")));
+    }
+
+    #[test]
+    fn columns_are_two_where_both_are_there() {
+        let columns = |channels, count, cache| {
+            Tile::new(channels, Staging::Subgroup).with_long_columns(count, &caps(cache)).weight_group()
+        };
+        let large = Some(65_536);
+        assert_eq!([8, 16, 24, 96].map(|count| columns(64, count, large)), [[8, 32], [16, 32], [8, 32], [16, 32]]);
+        assert_eq!(columns(64, 16, Some(32_768)), [8, 32]);
+        assert_eq!(columns(16, 16, large), [8, 16], "a tile of 16 channels");
+        let g = geometry([64, 8, 8], 64, 1);
+        assert_eq!(long_weight_worth(&caps(large), &g), Worth::Faster);
+        assert_eq!(long_weight_worth(&caps(None), &g), Worth::Slower);
+    }
+
+    #[test]
     fn long_turns_are_for_large_caches_and_long_sums() {
         let worth = |cache, g: &Geometry, side| long_worth(&caps(cache), g, side);
         let (narrows, widens) = (geometry([256, 56, 56], 64, 1), geometry([64, 56, 56], 256, 1));
@@ -366,7 +405,9 @@ mod tests {
             Worth::Faster,
             "200 of 196 pixels, not 224"
         );
-        assert_eq!([49, 196, 392, 784, 3136].map(long_pixels), [7, 5, 7, 7, 7]);
+        assert_eq!([49, 196, 392, 784, 1000, 3136, 4800].map(long_pixels), [7, 5, 7, 7, 7, 7, 7]);
+        let strided = Geometry { y: [512, 7, 7], stride: [2, 2], ..geometry([256, 14, 14], 512, 1) };
+        assert_eq!(worth(large, &strided, Side::X), Worth::Faster, "56 of 49 pixels a phase, not 64");
         for cache in [None, Some(32_768)] {
             assert_eq!(worth(cache, &narrows, Side::Y), Worth::Slower);
         }

@@ -52,7 +52,7 @@ impl Split {
 pub enum Columns {
     /// `common/weight_gemm` or `common/staged_weight_gemm`: one tap.
     Taps,
-    /// `common/weight_gemm`: so many as only larger instruction caches hold.
+    /// `common/weight_gemm`: [`LONG_COLUMNS`], whose turns only larger instruction caches hold.
     Long,
     /// `common/row_weight_gemm`: the taps of a row, where [`Columns::takes_rows`].
     Rows,

@@ -22,7 +22,7 @@ gpu_params! {
 
 gpu_params! {
     /// The uniform block of `conv2d/winograd_weight` and of `conv2d/winograd_weight_gradient`.
-    pub struct WeightPointParams { len: u32, rows: u32, wide: u32 }
+    pub struct WeightPointParams { len: u32, rows: u32, outers: u32 }
 }
 
 /// From an image to its points.
@@ -61,9 +61,9 @@ struct Round {
     tiles: Range<usize>,
 }
 
-/// Of a weight whose panels have `rows` for each tap, and `wide` channels together.
-fn weight_params(rows: usize, wide: usize) -> WeightPointParams {
-    WeightPointParams { len: (rows * wide) as u32, rows: rows as u32, wide: wide as u32 }
+/// Of a weight whose panels have `rows` for each tap, and `outers` channels together.
+fn weight_params(rows: usize, outers: usize) -> WeightPointParams {
+    WeightPointParams { len: (rows * outers) as u32, rows: rows as u32, outers: outers as u32 }
 }
 
 impl Winograd {
@@ -188,12 +188,12 @@ impl Winograd {
         let [from4, to4] = [from[0], to[0]].map(|channels| channels.div_ceil(4));
         let mut lowered = Lowered::default();
         let weight = call.whole(Slot::Input(1))?;
-        let [rows, wide] = if forward { [from4, to[0]] } else { [to4, from[0]] };
-        let quads = rows * wide;
+        let [rows, outers] = if forward { [from4, to[0]] } else { [to4, from[0]] };
+        let quads = rows * outers;
         call.check(points * quads * 4)?;
         let at_points = call.workspace(lowered.workspaces.len(), 0, points * quads * 4);
         lowered.workspaces.push(points * quads * 4);
-        let params = weight_params(rows, wide);
+        let params = weight_params(rows, outers);
         let launch = self.launch(call, &WEIGHT, &params, vec![weight, at_points], quads);
         lowered.launches.push(launch.var("flip", !forward));
         lowered.derived = Derived { launches: lowered.launches.len(), workspaces: lowered.workspaces.len() };
