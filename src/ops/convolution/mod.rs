@@ -305,7 +305,8 @@ impl Tile {
         self.lanes * self.pixels / if self.staging == Staging::Workgroup { 8 } else { 1 }
     }
 
-    /// The same with [`LONG_COLUMNS`], where larger caches hold what a turn then takes and few lanes have columns past the last of `count`.
+    /// The same with [`LONG_COLUMNS`], where larger caches hold what a turn then takes and few lanes have columns past the last
+    /// of `count`.
     fn with_long_columns(self, count: usize, caps: &Caps) -> Self {
         let takes = self.staging == Staging::Subgroup && self.channels == 32 && holds_long_turns(caps);
         Self { columns: if takes && fills_long_columns(count) { LONG_COLUMNS } else { self.columns }, ..self }
