@@ -7,7 +7,7 @@
 //
 // weight, out_weight in panels of c, `rows` times [c] of four i   all others (c)
 
-{% include "common/panels" %}
+{% include "common/weight_places" %}
 
 struct Params { quads: u32, rows: u32, c: u32, eps: f32 }
 
@@ -32,12 +32,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     if i >= p.quads {
         return;
     }
-    let panel = panel_of(i / p.rows);
-    let c = panel + (i - panel * p.rows) % panel_width(panel, p.c);
+    let at = panel_place(i, p.rows, p.c);
+    let c = at.outer;
     let s = scale[c] / sqrt(variance[c] + p.eps);
     out_weight[i] = weight[i] * s;
-    // The first row of each panel.
-    if i - panel * p.rows < panel_width(panel, p.c) {
+    if at.row == 0u {
 {% if bias %}
         out_bias[c] = (bias[c] - mean[c]) * s + shift[c];
 {% else %}

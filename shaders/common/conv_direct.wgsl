@@ -3,7 +3,7 @@
 // x, y (n, c, h, w) C4: x is the side with the stride's larger image (a convolution's input), y the other.
 // weight (channels of y, channels of x, kh, kw) or its transpose: in panels of b, [kh][kw][a/4][b] of four a.
 
-{% include "common/panels" %}
+{% include "common/weight_places" %}
 
 struct Params {
     n: u32, cx: u32, cy: u32, xh: u32, xw: u32, yh: u32, yw: u32, kh: u32, kw: u32,
@@ -23,7 +23,5 @@ fn y_at(n: u32, c: u32, y: u32, x: u32) -> u32 {
 }
 
 fn weight_at(ky: u32, kx: u32, a: u32, b: u32, da: u32, db: u32) -> u32 {
-    let groups_of_a = (da + 3u) / 4u;
-    let row = (ky * p.kw + kx) * groups_of_a + a / 4u;
-    return panel_place(p.kh * p.kw * groups_of_a, row, b, db) * 4u + a % 4u;
+    return weight_place(WeightElement(ky * p.kw + kx, a, b), p.kh * p.kw, da, db);
 }

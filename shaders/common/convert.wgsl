@@ -2,7 +2,7 @@
 // `to` in the output: 0 row-major, 1 NC4HW4, 2 a convolution's weight in panels of a, [y][x][b/4][a] of four b, 3 a
 // transposed convolution's in panels of b, [y][x][a/4][b] of four a.
 
-{% include "common/panels" %}
+{% include "common/weight_places" %}
 
 struct Params {
     da: u32, db: u32, dy: u32, dx: u32, len: u32, in_base: u32, in_stride: u32, out_base: u32, out_stride: u32,
@@ -14,7 +14,9 @@ struct Element { a: u32, b: u32, y: u32, x: u32 }
 
 // The element at place i of the output, counted from the first of all; in a pad lane a or b is none.
 fn element(i: u32) -> Element {
+{% if to < 2 %}
     var rest = i;
+{% endif %}
 {% if to == 0 %}
     let x = rest % p.dx; rest = rest / p.dx;
     let y = rest % p.dy; rest = rest / p.dy;
@@ -28,37 +30,21 @@ fn element(i: u32) -> Element {
     let b = rest % groups_of_b * 4u + inner;
     let a = rest / groups_of_b;
 {% elif to == 2 %}
-    let inner = rest % 4u; rest = rest / 4u;
-    let groups_of_b = (p.db + 3u) / 4u;
-    let rows = p.dy * p.dx * groups_of_b;
-    let panel = panel_of(rest / rows);
-    rest -= panel * rows;
-    let a = panel + rest % panel_width(panel, p.da); rest = rest / panel_width(panel, p.da);
-    let b = rest % groups_of_b * 4u + inner; rest = rest / groups_of_b;
-    let x = rest % p.dx;
-    let y = rest / p.dx;
+    let at = weight_element(i, p.dy * p.dx, p.db, p.da);
+    let a = at.outer;
+    let b = at.inner;
+    let x = at.tap % p.dx;
+    let y = at.tap / p.dx;
 {% else %}
-    let inner = rest % 4u; rest = rest / 4u;
-    let groups_of_a = (p.da + 3u) / 4u;
-    let rows = p.dy * p.dx * groups_of_a;
-    let panel = panel_of(rest / rows);
-    rest -= panel * rows;
-    let b = panel + rest % panel_width(panel, p.db); rest = rest / panel_width(panel, p.db);
-    let a = rest % groups_of_a * 4u + inner; rest = rest / groups_of_a;
-    let x = rest % p.dx;
-    let y = rest / p.dx;
+    let at = weight_element(i, p.dy * p.dx, p.da, p.db);
+    let a = at.inner;
+    let b = at.outer;
+    let x = at.tap % p.dx;
+    let y = at.tap / p.dx;
 {% endif %}
     return Element(a, b, y, x);
 }
 
-{% if from > 1 %}
-// In a weight of `inners` by `outers` channels.
-fn weight_place(tap: u32, inner: u32, outer: u32, inners: u32, outers: u32) -> u32 {
-    let groups = (inners + 3u) / 4u;
-    return panel_place(p.dy * p.dx * groups, tap * groups + inner / 4u, outer, outers) * 4u + inner % 4u;
-}
-
-{% endif %}
 // Where an element lies in the input's binding.
 fn place(at: Element) -> u32 {
 {% if from == 0 %}
@@ -66,9 +52,9 @@ fn place(at: Element) -> u32 {
 {% elif from == 1 %}
     return p.in_base + at.a * p.in_stride + ((at.b / 4u * p.dy + at.y) * p.dx + at.x) * 4u + at.b % 4u;
 {% elif from == 2 %}
-    return weight_place(at.y * p.dx + at.x, at.b, at.a, p.db, p.da);
+    return weight_place(WeightElement(at.y * p.dx + at.x, at.b, at.a), p.dy * p.dx, p.db, p.da);
 {% else %}
-    return weight_place(at.y * p.dx + at.x, at.a, at.b, p.da, p.db);
+    return weight_place(WeightElement(at.y * p.dx + at.x, at.a, at.b), p.dy * p.dx, p.da, p.db);
 {% endif %}
 }
 

@@ -8,12 +8,6 @@ fn panel_of(c: u32) -> u32 {
     return c / PANEL * PANEL;
 }
 
-// Where channel c of `all` lies in a row, of `rows` a panel.
-fn panel_place(rows: u32, row: u32, c: u32, all: u32) -> u32 {
-    let panel = panel_of(c);
-    return panel * rows + row * panel_width(panel, all) + c - panel;
-}
-
 // Channels of the panel that begins at `panel`, of `all`.
 fn panel_width(panel: u32, all: u32) -> u32 {
     return min(PANEL, all - panel);

@@ -23,16 +23,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     // One invocation a place of the weight, pad lanes too.
     let da = p.cx;
     let db = p.cy;
-    let groups_of_a = (da + 3u) / 4u;
-    let rows = p.kh * p.kw * groups_of_a;
-    let panel = panel_of(i / 4u / rows);
-    let width = panel_width(panel, db);
-    let in_panel = i / 4u - panel * rows;
-    let b = panel + in_panel % width;
-    let row = in_panel / width;
-    let a = row % groups_of_a * 4u + i % 4u;
-    let kx = row / groups_of_a % p.kw;
-    let ky = row / groups_of_a / p.kw;
+    let at = weight_element(i, p.kh * p.kw, da, db);
+    let a = at.inner;
+    let b = at.outer;
+    let kx = at.tap % p.kw;
+    let ky = at.tap / p.kw;
 {% if continued %}
     // The samples before are summed already.
     var sum = out[i];
