@@ -1,5 +1,6 @@
 //! Every shader, as every version of every kernel expands it, without a GPU: it parses and validates, its uniform block
-//! and its bindings are those of the Rust side, and naga writes it as SPIR-V, MSL and HLSL.
+//! and its bindings are those of the Rust side, and naga writes it as SPIR-V, MSL and HLSL; what only some of these have, as
+//! those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,8 @@ struct Found {
     example: String,
     subgroup: bool,
     int64: bool,
+    /// Rows of the cooperative matrices.
+    matrix: Option<u32>,
 }
 
 fn shapes(inputs: &[nevus::ops::cases::Input]) -> Vec<&[usize]> {
@@ -40,23 +43,30 @@ fn note(found: &mut BTreeMap<Use, Found>, version: &'static Version, launch: &La
         example: example.to_owned(),
         subgroup: false,
         int64: false,
+        matrix: None,
     });
     let same = |(a, b): (&Field, &Field)| a.name == b.name && a.offset == b.offset && a.kind == b.kind;
     assert!(known.fields.len() == info.fields.len() && known.fields.iter().zip(info.fields).all(same), "{example}");
     known.subgroup |= version.requires.subgroup.is_some();
     known.int64 |= caps.int64;
+    known.matrix = known.matrix.or(caps.matrix.filter(|_| version.requires.matrix));
 }
 
-/// Every use of every shader, from lowering every case for adapters with and without subgroups and 64-bit loads, and for
-/// such as must cut it.
+/// Every use of every shader, from lowering every case for adapters with and without subgroups and 64-bit loads, with
+/// matrices of both sizes, and for such as must cut it.
 fn uses() -> BTreeMap<Use, Found> {
     let mut found = BTreeMap::new();
-    let adapters = [Caps::for_tests(Some(8), true), Caps::for_tests(None, false)];
+    let matrices = |mut caps: Caps, rows| {
+        caps.matrix = Some(rows);
+        caps
+    };
+    let large = matrices(Caps::for_tests(Some(32), false), 16);
+    let adapters = [matrices(Caps::for_tests(Some(8), true), 8), Caps::for_tests(None, false), large];
     let limits = [None, Some(4096), Some(1024)];
     for caps in &adapters {
         for (shader, vars, fields, bindings) in nevus::gpu::peak::shaders(caps.wide_as_u64) {
             let example = shader.to_owned();
-            let peak = Found { fields, example, subgroup: false, int64: caps.int64 };
+            let peak = Found { fields, example, subgroup: false, int64: caps.int64, matrix: None };
             found.insert((shader, vars, bindings), peak);
         }
     }
@@ -96,7 +106,8 @@ fn validate(module: &Module, found: &Found) -> ModuleInfo {
 fn validate_with(module: &Module, found: &Found, more: Capabilities) -> ModuleInfo {
     // WebGPU's core has pack2x16float, which naga counts as a capability.
     let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32 | more;
-    capabilities.set(Capabilities::SUBGROUP, found.subgroup);
+    capabilities.set(Capabilities::SUBGROUP, found.subgroup || found.matrix.is_some());
+    capabilities.set(Capabilities::COOPERATIVE_MATRIX | Capabilities::SHADER_FLOAT16, found.matrix.is_some());
     capabilities.set(Capabilities::SHADER_INT64, found.int64);
     Validator::new(ValidationFlags::all(), capabilities)
         .validate(module)
@@ -167,16 +178,27 @@ fn check_interface(module: &Module, found: &Found, &(shader, ref vars, bindings)
 }
 
 fn translate(module: &Module, info: &ModuleInfo, found: &Found, name: &str) {
-    let lang_version = if found.subgroup { (1, 3) } else { (1, 0) };
+    let lang_version = match found.matrix {
+        Some(_) => (1, 6),
+        None if found.subgroup => (1, 3),
+        None => (1, 0),
+    };
     let options = spv::Options { lang_version, ..spv::Options::default() };
     let words = spv::write_vec(module, info, &options, None).unwrap_or_else(|e| panic!("{name}: SPIR-V: {e}"));
     assert_eq!(words[0], 0x0723_0203, "{name}");
 
+    // Metal has matrices of 8 by 8, DirectX none.
+    if found.matrix == Some(16) {
+        return;
+    }
     let options = msl::Options { lang_version: (2, 4), ..msl::Options::default() };
     let pipeline = msl::PipelineOptions::default();
     let (text, _) = msl::write_string(module, info, &options, &pipeline).unwrap_or_else(|e| panic!("{name}: MSL: {e}"));
     assert!(text.contains("kernel void main_"), "{name}");
 
+    if found.matrix.is_some() {
+        return;
+    }
     // 64-bit integers and subgroups exist from shader model 6.0.
     let shader_model = if found.subgroup || found.int64 { hlsl::ShaderModel::V6_0 } else { hlsl::ShaderModel::V5_1 };
     let options = hlsl::Options { shader_model, ..hlsl::Options::default() };
@@ -238,7 +260,7 @@ fn the_layout_check_sees_a_difference() {
     }
     let check = |text: &str| {
         let module = naga::front::wgsl::parse_str(text).unwrap();
-        let found = Found { fields: Two::FIELDS, example: String::new(), subgroup: false, int64: false };
+        let found = Found { fields: Two::FIELDS, example: String::new(), subgroup: false, int64: false, matrix: None };
         check_interface(&module, &found, &("test", Vars::new(), 1));
     };
     let shader = |fields: &str, access: &str| {

@@ -84,6 +84,10 @@ fn text(all: &[AdapterSummary], used: Option<&Used>) -> String {
             ("largest buffer", bytes(a.max_buffer)),
             ("workgroup", format!("{} invocations, {}", a.max_invocations, bytes(a.max_workgroup_memory.into()))),
             ("subgroup", subgroup),
+            (
+                "matrix units",
+                a.matrix.map_or_else(|| "none".into(), |rows| format!("{rows}x{rows} of f16, summed in f32")),
+            ),
             ("features", features),
         ] {
             let _ = writeln!(text, "     {name:<16} {value}");

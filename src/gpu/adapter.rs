@@ -47,6 +47,8 @@ pub struct AdapterSummary {
     pub max_invocations: u32,
     /// Smallest and largest subgroup; (0, 0) where there are none.
     pub subgroup: (u32, u32),
+    /// Rows of the square matrices, of f16 and summed in f32, that a subgroup multiplies in one operation, where it does.
+    pub matrix: Option<u32>,
     /// The features that nevus can use and the adapter has.
     pub features: Vec<&'static str>,
 }
@@ -59,6 +61,19 @@ const WANTED: &[(wgpu::Features, &str)] = &[
     (wgpu::Features::PIPELINE_CACHE, "pipeline-cache"),
     (wgpu::Features::IMMEDIATES, "immediates"),
 ];
+
+/// What a shader with cooperative matrices of f16 needs beside subgroups.
+const MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
+
+/// Rows of the largest square matrices of f16 whose products the adapter sums in f32.
+fn matrix(adapter: &wgpu::Adapter) -> Option<u32> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let able = adapter.features().contains(MATRICES | wgpu::Features::SUBGROUP);
+    let offered = adapter.cooperative_matrix_properties().into_iter();
+    let square = |p: &wgpu::CooperativeMatrixProperties| p.m_size == p.n_size && p.n_size == p.k_size;
+    let sizes = offered.filter(|p| square(p) && p.ab_type == F16 && p.cr_type == F32).map(|p| p.m_size);
+    sizes.filter(|&rows| able && matches!(rows, 8 | 16)).max()
+}
 
 /// Every adapter, in wgpu's order.
 #[must_use]
@@ -78,7 +93,8 @@ async fn enumerate() -> Vec<(wgpu::Adapter, AdapterSummary)> {
     usable
         .enumerate()
         .map(|(index, adapter)| {
-            let summary = summary(index, &adapter.get_info(), adapter.features(), &adapter.limits());
+            let mut summary = summary(index, &adapter.get_info(), adapter.features(), &adapter.limits());
+            summary.matrix = matrix(&adapter);
             (adapter, summary)
         })
         .collect()
@@ -132,19 +148,33 @@ pub(super) fn check(adapter: &str, limits: &wgpu::Limits) -> Result<()> {
 pub(super) async fn open(adapter: &wgpu::Adapter, summary: &AdapterSummary) -> Result<(wgpu::Device, wgpu::Queue)> {
     let offered = adapter.features();
     let features = WANTED.iter().map(|&(feature, _)| feature).filter(|&f| offered.contains(f));
+    let features = features.fold(wgpu::Features::empty(), |all, feature| all | feature);
+    let (matrices, experimental) = match summary.matrix {
+        // SAFETY: wgpu asks that its users know of possible faults in what it calls experimental. One shader,
+        // common/matrix_gemm, uses cooperative matrices, and no plan takes it before it was right on this adapter.
+        Some(_) => (MATRICES, unsafe { wgpu::ExperimentalFeatures::enabled() }),
+        None => (wgpu::Features::empty(), wgpu::ExperimentalFeatures::disabled()),
+    };
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("nevus"),
-        required_features: features.fold(wgpu::Features::empty(), |all, feature| all | feature),
+        required_features: features | matrices,
         required_limits: adapter.limits(),
-        experimental_features: wgpu::ExperimentalFeatures::disabled(),
+        experimental_features: experimental,
         // The plan allocates a few large pools of its own; blocks for many small buffers would be wasted.
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         trace: wgpu::Trace::Off,
     };
-    adapter
-        .request_device(&descriptor)
-        .await
-        .map_err(|error| Error::Adapter { adapter: summary.name.clone(), message: error.to_string() })
+    let plain = wgpu::DeviceDescriptor {
+        required_features: features,
+        experimental_features: wgpu::ExperimentalFeatures::disabled(),
+        ..descriptor.clone()
+    };
+    let opened = match adapter.request_device(&descriptor).await {
+        // Matrices are an extra, and no reason to do without the adapter.
+        Err(_) if summary.matrix.is_some() => adapter.request_device(&plain).await,
+        opened => opened,
+    };
+    opened.map_err(|error| Error::Adapter { adapter: summary.name.clone(), message: error.to_string() })
 }
 
 pub(super) fn summary(
@@ -175,6 +205,7 @@ pub(super) fn summary(
         max_workgroup_memory: limits.max_compute_workgroup_storage_size,
         max_invocations: limits.max_compute_invocations_per_workgroup,
         subgroup,
+        matrix: None,
         features: WANTED.iter().filter(|(f, _)| features.contains(*f)).map(|&(_, name)| name).collect(),
     }
 }
@@ -190,6 +221,8 @@ pub struct Caps {
     pub int64: bool,
     /// Whether a 16-byte load is best spelled as two 64-bit integers (software drivers gather by the element).
     pub wide_as_u64: bool,
+    /// [`AdapterSummary::matrix`], where the device was opened for it.
+    pub matrix: Option<u32>,
     /// Largest number of bytes in one binding.
     pub max_binding: u64,
     /// Largest buffer in bytes.
@@ -221,6 +254,7 @@ impl Caps {
             subgroup_exact: (low == high && low > 0).then_some(low),
             int64,
             wide_as_u64: int64 && adapter.device_type == DeviceType::Cpu,
+            matrix: adapter.matrix.filter(|_| features.contains(MATRICES)),
             max_binding: limits.max_storage_buffer_binding_size,
             max_buffer: limits.max_buffer_size,
             offset_alignment: u64::from(limits.min_storage_buffer_offset_alignment).max(256),
@@ -257,12 +291,14 @@ impl Caps {
             max_workgroup_memory: 16_384,
             max_invocations: 256,
             subgroup: (size, size),
+            matrix: None,
             features: Vec::new(),
         };
         Self {
             subgroup_exact,
             int64: wide_as_u64,
             wide_as_u64,
+            matrix: None,
             max_binding: adapter.max_binding,
             max_buffer: adapter.max_buffer,
             offset_alignment: 256,

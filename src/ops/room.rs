@@ -129,17 +129,22 @@ pub struct Requires {
     pub subgroup: Option<u32>,
     /// A plan that stores images and their convolutions' weights in 16 bits: the version reads or writes such.
     pub half: bool,
+    /// Cooperative matrices: [`Caps::matrix`].
+    pub matrix: bool,
 }
 
 impl Requires {
     /// Nothing beyond WebGPU's core.
-    pub const NOTHING: Self = Self { subgroup: None, half: false };
+    pub const NOTHING: Self = Self { subgroup: None, half: false, matrix: false };
     /// Storage in 16 bits, which needs nothing of the adapter.
-    pub const HALF: Self = Self { subgroup: None, half: true };
+    pub const HALF: Self = Self { half: true, ..Self::NOTHING };
 
     /// What the adapter lacks, in words.
     #[must_use]
     pub fn missing(&self, caps: &Caps) -> Option<String> {
+        if self.matrix && caps.matrix.is_none() {
+            return Some("needs cooperative matrices of f16, which the adapter does not have".into());
+        }
         let size = self.subgroup.filter(|&size| caps.subgroup_exact != Some(size))?;
         Some(format!("needs subgroups of exactly {size}, the adapter has {:?}", caps.adapter.subgroup))
     }

@@ -16,17 +16,19 @@ pub(super) const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Re
 
 /// A version of the forward that stores images and weights in 16 bits.
 macro_rules! half {
-    ($shader:literal, $requires:expr, $staging:expr) => {
+    ($shader:literal, $requires:expr, $staging:expr, $pays:expr) => {
         Version {
             shader: $shader,
             shaders: &[ShaderInfo { path: $shader, fields: GatherParams::FIELDS }],
             requires: $requires,
             views: true,
-            pays: Version::ALWAYS,
+            pays: $pays,
             exact: true,
             layouts: |op, inputs, outputs, offered| image_layouts(op, inputs, outputs, offered).map(Layouts::halved),
             lower: |call| {
-                let lowered = convolution::gather(call, $shader, &of(call, forward)?, Side::Y, $staging, Taps::Each)?;
+                let staging: fn(&Call<'_>) -> Staging = $staging;
+                let geometry = of(call, forward)?;
+                let lowered = convolution::gather(call, $shader, &geometry, Side::Y, staging(call), Taps::Each)?;
                 Ok(half::lowered(lowered, call))
             },
         }
@@ -155,8 +157,20 @@ pub(super) const FORWARD: &[Version] = &[
     winograd::FORWARD[2],
     winograd::FORWARD[3],
     winograd::FORWARD[4],
-    half!("conv2d/forward_8_half", Requires::HALF, Staging::Registers),
-    half!("conv2d/forward_9_half_subgroup", Requires { subgroup: Some(SUBGROUP), ..Requires::HALF }, Staging::Subgroup),
+    half!("conv2d/forward_8_half", Requires::HALF, |_| Staging::Registers, Version::ALWAYS),
+    half!(
+        "conv2d/forward_9_half_subgroup",
+        Requires { subgroup: Some(SUBGROUP), ..Requires::HALF },
+        |_| Staging::Subgroup,
+        Version::ALWAYS
+    ),
+    // Matrix units are new in drivers and in wgpu: only what was right and faster on an adapter is taken there.
+    half!(
+        "conv2d/forward_16_half_matrix",
+        Requires { matrix: true, ..Requires::HALF },
+        |call| Staging::matrices(call.caps),
+        |_| Worth::Slower
+    ),
 ];
 
 pub(super) const BACKWARD_DATA: &[Version] = &[

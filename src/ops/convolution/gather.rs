@@ -63,7 +63,8 @@ pub fn gather(
     let bias = bias_slot(call)?;
     // One tap that meets every pixel where it lies is a plain GEMM, as is each of several that do not overlap.
     let plain = g.kernel == [1, 1] && g.stride == [1, 1] && g.padding == [0, 0];
-    let subpixel = by == Taps::Apart || plain && matches!(by, Taps::Each | Taps::Long);
+    let matrices = matches!(staging, Staging::Matrices { .. });
+    let subpixel = by == Taps::Apart || plain && matches!(by, Taps::Each | Taps::Long) && !matrices;
     let (rows, tile) = match by {
         Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
         Taps::Long => (false, Tile { pixels: long_pixels(g.n * phases(g, writes)[1]), ..Tile::image(to[0], staging) }),
@@ -141,6 +142,7 @@ pub fn gather(
                     match (rows, staging) {
                         (true, _) => launch.var("kw", g.kernel[1] as i64).var("quad", few),
                         (_, Staging::Workgroup) => launch.var("shared", parts.count > 1),
+                        (_, Staging::Matrices { rows, .. }) => launch.var("rows", i64::from(rows)),
                         _ => launch.var("quad", few),
                     }
                 };

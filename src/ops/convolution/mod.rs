@@ -185,6 +185,22 @@ pub enum Staging {
     Subgroup,
     /// In workgroup memory: `common/staged_gemm` and `common/staged_weight_gemm`.
     Workgroup,
+    /// So, from where subgroups load them as matrices: `common/matrix_gemm`.
+    Matrices {
+        /// Rows of a matrix.
+        rows: u32,
+        /// Invocations of a workgroup.
+        lanes: u32,
+    },
+}
+
+impl Staging {
+    /// [`Staging::Matrices`] as the adapter has them: four of its largest subgroups, or as many as a workgroup holds.
+    #[must_use]
+    pub fn matrices(caps: &Caps) -> Self {
+        let lanes = (4 * caps.adapter.subgroup.1).clamp(16, 256);
+        Self::Matrices { rows: caps.matrix.unwrap_or(8), lanes }
+    }
 }
 
 /// The lanes of a subgroup that the broadcasting tiles are written for.
@@ -265,9 +281,11 @@ impl Tile {
             Staging::Registers => (64, fitting(&[8, 16])),
             Staging::Subgroup => (SUBGROUP as usize, fitting(&[8, 16, 32])),
             Staging::Workgroup => (64, fitting(&[32, 64])),
+            Staging::Matrices { lanes, .. } => (lanes as usize, 64),
         };
         let pixels = match (staging, channels) {
             (Staging::Subgroup, 32) | (Staging::Registers, _) => 4,
+            (Staging::Matrices { .. }, _) => 64 / lanes.min(64),
             _ => 8,
         };
         Self { lanes, channels, pixels, columns: 1, staging }
@@ -277,7 +295,11 @@ impl Tile {
     #[must_use]
     pub fn image(channels: usize, staging: Staging) -> Self {
         let tile = Self::new(channels, staging);
-        if channels <= 4 && staging != Staging::Workgroup { Self { channels: 4, ..tile } } else { tile }
+        if channels <= 4 && matches!(staging, Staging::Registers | Staging::Subgroup) {
+            Self { channels: 4, ..tile }
+        } else {
+            tile
+        }
     }
 
     /// The tile of lanes that hold the columns of a row of `taps`.
@@ -301,8 +323,12 @@ impl Tile {
     /// Pixels of a workgroup that writes an image.
     #[must_use]
     pub fn group_pixels(self) -> usize {
-        // In workgroup memory eight lanes share their pixels.
-        self.lanes * self.pixels / if self.staging == Staging::Workgroup { 8 } else { 1 }
+        match self.staging {
+            Staging::Matrices { .. } => 64,
+            // In workgroup memory eight lanes share their pixels.
+            Staging::Workgroup => self.lanes * self.pixels / 8,
+            _ => self.lanes * self.pixels,
+        }
     }
 
     /// The same with [`LONG_COLUMNS`], where larger caches hold what a turn then takes and few lanes have columns past the last
