@@ -98,6 +98,7 @@ impl Command {
             Self::Classify(args) => args.storage,
             Self::Eval(command) => command.storage(),
             Self::Bench(args) => args.storage,
+            Self::Tune(args) => args.storage,
             _ => StorageArgs::default(),
         };
         given.precision.into()

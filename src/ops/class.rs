@@ -12,11 +12,11 @@ use super::layout::Convert;
 /// begins with its layouts.
 ///
 /// An op with a weight ends in `fixed` where the plan leaves parameters as they are: what versions make of the weight
-/// alone costs nothing then.
+/// alone costs nothing then. What is stored in 16 bits (`half`) ends in `f16`, for other versions take it.
 ///
 /// The batch is no part of it, so that another one finds what was measured with the first.
 #[must_use]
-pub fn class(prospect: &Prospect<'_>) -> String {
+pub fn class(prospect: &Prospect<'_>, half: bool) -> String {
     let &Prospect { op, inputs, outputs, fixed, .. } = prospect;
     let mut words = window(op, inputs);
     let operands = || inputs.iter().chain(outputs).copied();
@@ -39,6 +39,9 @@ pub fn class(prospect: &Prospect<'_>) -> String {
     }
     if fixed && op.weight_channels().is_some() {
         words.push("fixed".into());
+    }
+    if half {
+        words.push("f16".into());
     }
     words.join(" ")
 }
@@ -99,21 +102,22 @@ mod tests {
     use crate::ops::max_pool2d::MaxPool2d;
     use crate::ops::pointwise::Relu;
 
-    fn of_plan(op: &dyn Op, inputs: &[&[usize]], fixed: bool) -> String {
+    fn of_plan(op: &dyn Op, inputs: &[&[usize]], fixed: bool, half: bool) -> String {
         let outputs = op.outputs(inputs).unwrap();
         let outputs: Vec<&[usize]> = outputs.iter().map(Vec::as_slice).collect();
-        class(&Prospect { caps: &Caps::for_tests(None, false), op, inputs, outputs: &outputs, fixed })
+        class(&Prospect { caps: &Caps::for_tests(None, false), op, inputs, outputs: &outputs, fixed }, half)
     }
 
     fn of(op: &dyn Op, inputs: &[&[usize]]) -> String {
-        of_plan(op, inputs, false)
+        of_plan(op, inputs, false, false)
     }
 
     #[test]
-    fn a_weight_that_stays_tells_apart() {
+    fn a_weight_that_stays_and_16_bits_tell_apart() {
         let (conv, shapes): (_, [&[usize]; 2]) = (Conv2d::padded(1), [&[8, 64, 56, 56], &[96, 64, 3, 3]]);
-        assert_eq!(of_plan(&conv, &shapes, true), "3x3 s1x1 c64>128 p1024 fixed");
-        assert_eq!(of_plan(&Relu, &[&[70_000]], true), "e65536");
+        assert_eq!(of_plan(&conv, &shapes, true, false), "3x3 s1x1 c64>128 p1024 fixed");
+        assert_eq!(of_plan(&conv, &shapes, true, true), "3x3 s1x1 c64>128 p1024 fixed f16");
+        assert_eq!(of_plan(&Relu, &[&[70_000]], true, false), "e65536");
     }
 
     #[test]

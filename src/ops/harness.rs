@@ -185,7 +185,8 @@ impl Prepared {
     }
 
     /// The inputs as they are stored: `tensors`, rounded where that is in 16 bits.
-    fn stored(&self, tensors: &[Tensor]) -> Vec<Tensor> {
+    #[must_use]
+    pub fn stored(&self, tensors: &[Tensor]) -> Vec<Tensor> {
         let mut stored = tensors.to_vec();
         for (tensor, layout) in stored.iter_mut().zip(&self.inputs) {
             tensor.data_mut().iter_mut().for_each(|value| *value = layout.rounded(*value));

@@ -62,7 +62,7 @@ impl PlannedCall {
     /// Its coarse class on an adapter: see [`class`].
     #[must_use]
     pub fn class(&self, caps: &Caps) -> String {
-        self.with_prospect(caps, class)
+        self.with_prospect(caps, |prospect| class(prospect, self.version.requires.half))
     }
 
     /// Hands `work` what a version is chosen by.

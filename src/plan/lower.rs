@@ -348,8 +348,7 @@ fn choose(
         _ => kernel.versions.iter().take(1).collect(),
     };
     let asked = options.only.contains_key(kernel.name);
-    // What was measured in 32 bits says nothing of versions in 16.
-    let unmeasured = asked || kernel.versions.len() < 2 || versions.iter().any(|version| version.requires.half);
+    let unmeasured = asked || kernel.versions.len() < 2;
     let fitting = |version: &'static Version| {
         let runs = version.requires.missing(caps).is_none();
         runs.then(|| Some((version, (version.layouts)(op, inputs, outputs, offered)?))).flatten()
@@ -363,8 +362,8 @@ fn choose(
     // A row says what is faster than the version that it was measured beside: where another one is usual, not only with
     // another tile, it says nothing.
     let measured = options.table.as_ref().filter(|_| !unmeasured).and_then(|table| {
-        let row = table.get(kernel.name, &ops::class(prospect))?;
         let (beside, _) = usual.as_ref()?;
+        let row = table.get(kernel.name, &ops::class(prospect, beside.requires.half))?;
         if row.version == row.usual || same_bits(beside.shader) != same_bits(&row.usual) {
             return None;
         }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Caps, Gpu};
 use crate::ops::{self, Kernel, Version};
 use crate::plan::table::{Origin, TableRow, VersionTable};
-use crate::plan::{PlanOptions, PlannedCall, Precision};
+use crate::plan::{PlanOptions, PlannedCall};
 
 pub use race::MARGIN;
 
@@ -53,11 +53,11 @@ pub struct Tuned {
     pub left: usize,
 }
 
-/// The options under which calls are collected: those of plans in 32 bits without a table, so that what is measured is
-/// compared with what would run without it.
+/// The options under which calls are collected: those of plans without a table, so that what is measured is compared with
+/// what would run without it.
 #[must_use]
 pub fn usual(options: &PlanOptions) -> PlanOptions {
-    PlanOptions { table: None, precision: Precision::F32, ..options.clone() }
+    PlanOptions { table: None, ..options.clone() }
 }
 
 /// The classes of these calls that have more than one version to choose from, those with the most work first. Of a

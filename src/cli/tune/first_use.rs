@@ -7,7 +7,7 @@ use crate::cli::Context;
 use crate::error::Result;
 use crate::gpu::{DeviceType, Gpu};
 use crate::plan::table::{Origin, file};
-use crate::plan::{PlanOptions, PlannedCall, Precision, VersionTable};
+use crate::plan::{PlanOptions, PlannedCall, VersionTable};
 use crate::tune::{Rejected, subjects, tune, usual};
 
 use super::known;
@@ -29,8 +29,7 @@ pub(in crate::cli) fn plan_options(
     let mut spent = context.tuned_for.lock().unwrap_or_else(PoisonError::into_inner);
     let (limit, global) = (context.global.tune_limit.saturating_sub(*spent), context.gpu_options());
     let software = gpu.caps().adapter.device_type == DeviceType::Cpu;
-    // In 16 bits a plan goes by a table only where nothing is stored so.
-    let measures = context.tunes && context.precision == Precision::F32 && !software && global.shaders.is_none();
+    let measures = context.tunes && !software && global.shaders.is_none();
     let Some(folder) = global.cache.filter(|_| measures) else {
         return Ok(options);
     };

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::context::seconds;
+use super::storage::StorageArgs;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::plan::VersionTable;
@@ -34,6 +35,8 @@ pub(super) struct TuneArgs {
     /// else 600]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     limit: Option<Duration>,
+    #[command(flatten)]
+    pub(super) storage: StorageArgs,
     /// Print the table that plans choose by on this adapter, and measure nothing
     #[arg(long, conflicts_with_all = ["quick", "full", "limit", "merge"])]
     show: bool,

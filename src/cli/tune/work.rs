@@ -5,7 +5,7 @@ use crate::cli::networks::{Mode, Network, Recipe};
 use crate::error::Result;
 use crate::gpu::{DeviceType, Gpu};
 use crate::models::{ResNet, ResNetDepth, UNet};
-use crate::plan::PlannedCall;
+use crate::plan::{PlannedCall, Precision};
 use crate::tune::{Subject, subjects as subjects_of, usual};
 
 use super::TuneArgs;
@@ -27,7 +27,8 @@ pub(super) fn batch(gpu: &Gpu, [h, w]: [usize; 2]) -> usize {
 /// The classes of calls that the flags ask for.
 pub(super) fn subjects(args: &TuneArgs, gpu: &Gpu, context: &Context) -> Result<Vec<Subject>> {
     let options = usual(&context.plan_options(gpu));
-    let modes: &[Mode] = if args.quick { &[Mode::Forward] } else { &[Mode::Forward, Mode::Train] };
+    let forward = args.quick || context.precision == Precision::F16;
+    let modes: &[Mode] = if forward { &[Mode::Forward] } else { &[Mode::Forward, Mode::Train] };
     let larger: &[[usize; 2]] = if args.full { &LARGER } else { &[] };
     let networks = [Network::UNet(UNet::default()), Network::ResNet(ResNet::new(ResNetDepth::D50, 3))];
     let mut calls = Vec::new();

@@ -1,7 +1,7 @@
 use super::*;
 use crate::gpu::Caps;
 use crate::graph::{Graph, Value};
-use crate::plan::{PlanOptions, PlannedCall};
+use crate::plan::{PlanOptions, PlannedCall, Precision};
 use std::sync::Arc;
 
 const DIRECT: &str = "conv2d/forward_1_direct";
@@ -175,6 +175,30 @@ fn a_plan_heeds_the_table() {
     }
     let elsewhere = table(&[row("1x1 s1x1 c8 p4", DIRECT, 1.0)]);
     assert_eq!(chosen(&PlanOptions { table: Some(Arc::new(elsewhere)), ..PlanOptions::default() }), usual);
+}
+
+#[test]
+fn a_plan_in_16_bits_heeds_what_was_measured_in_16() {
+    const MATRIX: &str = "conv2d/forward_16_half_matrix";
+    let (graph, y) = convolution();
+    let mut caps = Caps::for_tests(Some(8), true);
+    caps.matrix = Some(16);
+    let call = |options: &PlanOptions, caps: &Caps| {
+        let calls = PlannedCall::all(&graph, &[y], options, caps).unwrap();
+        calls.into_iter().find(|call| call.op.kernel() == "conv2d.forward").unwrap()
+    };
+    let half = PlanOptions { precision: Precision::F16, ..PlanOptions::default() };
+    let usual = call(&half, &caps);
+    assert_eq!(usual.version.shader, "conv2d/forward_9_half_subgroup", "what nobody has measured is not taken");
+    let row = TableRow { usual: usual.version.shader.into(), ..row(&usual.class(&caps), MATRIX, 1.0) };
+    let tuned = PlanOptions { table: Some(Arc::new(table(&[row]))), ..half };
+    assert_eq!(call(&tuned, &caps).version.shader, MATRIX);
+    caps.matrix = None;
+    assert_eq!(call(&tuned, &caps).version.shader, usual.version.shader, "an adapter without matrices");
+    let single = PlanOptions { precision: Precision::F32, ..tuned };
+    assert!(!call(&single, &caps).version.requires.half);
+    let measured_in_32 = PlanOptions { precision: Precision::F16, ..self::tuned(DIRECT) };
+    assert_eq!(call(&measured_in_32, &caps).version.shader, usual.version.shader);
 }
 
 #[test]
