@@ -103,7 +103,11 @@ pub fn kernel(name: &str) -> Option<&'static Kernel> {
 /// other tiles.
 #[must_use]
 pub fn same_bits(shader: &str) -> &str {
-    conv2d::SAME_BITS.iter().find(|(version, _)| *version == shader).map_or(shader, |(_, other)| other)
+    conv2d::SAME_BITS
+        .iter()
+        .chain(batch_norm2d::SAME_BITS)
+        .find(|(version, _)| *version == shader)
+        .map_or(shader, |(_, other)| other)
 }
 
 impl Graph {

@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
+use crate::ops::convolution::SUBGROUP;
 use crate::ops::cut::each_part;
 use crate::ops::flat::{self, LayoutsFn, WG, wide};
 use crate::ops::{Binding, Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
@@ -92,6 +93,7 @@ const STATISTICS: ShaderInfo =
     ShaderInfo { path: "batch_norm2d/forward_1_statistics", fields: StatisticsParams::FIELDS };
 const DIRECT: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_1_direct", fields: DirectParams::FIELDS };
 const PARTS: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_2_parts", fields: PartsParams::FIELDS };
+const SUBGROUP_PARTS: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_3_subgroup", fields: PartsParams::FIELDS };
 const MERGE: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_2_statistics", fields: MergeParams::FIELDS };
 const WIDE: ShaderInfo = ShaderInfo { path: "batch_norm2d/forward_2_wide", fields: WideParams::FIELDS };
 const SUMS: ShaderInfo = ShaderInfo { path: "batch_norm2d/backward_1_sums", fields: SumsParams::FIELDS };
@@ -99,6 +101,8 @@ const BACKWARD_DIRECT: ShaderInfo =
     ShaderInfo { path: "batch_norm2d/backward_1_direct", fields: BackwardParams::FIELDS };
 const BACKWARD_PARTS: ShaderInfo =
     ShaderInfo { path: "batch_norm2d/backward_2_parts", fields: BackwardPartsParams::FIELDS };
+const BACKWARD_SUBGROUP_PARTS: ShaderInfo =
+    ShaderInfo { path: "batch_norm2d/backward_3_subgroup", fields: BackwardPartsParams::FIELDS };
 const BACKWARD_SUMS: ShaderInfo =
     ShaderInfo { path: "batch_norm2d/backward_2_sums", fields: BackwardSumsParams::FIELDS };
 const BACKWARD_WIDE: ShaderInfo =
@@ -124,9 +128,23 @@ const fn version(
     }
 }
 
+/// A version for subgroups of [`SUBGROUP`] lanes.
+const fn by_subgroup(version: Version) -> Version {
+    Version { requires: Requires { subgroup: Some(SUBGROUP), ..Requires::NOTHING }, ..version }
+}
+
 pub(super) const FORWARD: &[Version] = &[
     version(DIRECT.path, &[STATISTICS, DIRECT], forward_layouts, forward_direct),
-    version(WIDE.path, &[PARTS, MERGE, WIDE], forward_layouts, forward_split),
+    version(WIDE.path, &[PARTS, MERGE, WIDE], forward_layouts, |call| forward_split(call, Chunks::of(call))),
+    by_subgroup(version(SUBGROUP_PARTS.path, &[SUBGROUP_PARTS, PARTS, MERGE, WIDE], forward_layouts, |call| {
+        forward_split(call, Chunks::of_subgroups(call))
+    })),
+];
+
+/// Versions whose sums are those of others, those after them, to the bit.
+pub(crate) const SAME_BITS: &[(&str, &str)] = &[
+    ("batch_norm2d/forward_3_subgroup", "batch_norm2d/forward_2_wide"),
+    ("batch_norm2d/backward_3_subgroup", "batch_norm2d/backward_2_wide"),
 ];
 
 pub(super) const UPDATE: &[Version] = &[flat::version(UPDATE_DIRECT.path, &[UPDATE_DIRECT], flat::all_plain, |call| {
@@ -153,7 +171,15 @@ pub(super) const INFERENCE: &[Version] = &[
 
 pub(super) const BACKWARD: &[Version] = &[
     version(BACKWARD_DIRECT.path, &[SUMS, BACKWARD_DIRECT], backward_layouts, backward_direct),
-    version(BACKWARD_WIDE.path, &[BACKWARD_PARTS, BACKWARD_SUMS, BACKWARD_WIDE], backward_layouts, backward_split),
+    version(BACKWARD_WIDE.path, &[BACKWARD_PARTS, BACKWARD_SUMS, BACKWARD_WIDE], backward_layouts, |call| {
+        backward_split(call, Chunks::of(call))
+    }),
+    by_subgroup(version(
+        BACKWARD_SUBGROUP_PARTS.path,
+        &[BACKWARD_SUBGROUP_PARTS, BACKWARD_PARTS, BACKWARD_SUMS, BACKWARD_WIDE],
+        backward_layouts,
+        |call| backward_split(call, Chunks::of_subgroups(call)),
+    )),
 ];
 
 pub(super) const INFERENCE_BACKWARD: &[Version] = BACKWARD;
@@ -178,11 +204,6 @@ struct Sizes {
     h: usize,
     w: usize,
     plane: usize,
-    /// Lanes of a workgroup that sums: a small image would leave most of 64 idle.
-    lanes: usize,
-    /// Pixels of a chunk.
-    chunk: usize,
-    chunks: usize,
     /// Lanes of a workgroup that normalises.
     own: usize,
     /// Pixels that it takes.
@@ -195,17 +216,73 @@ impl Sizes {
         let [n, c, h, w] = [shape[0], shape[1], shape[2], shape[3]];
         let plane = h * w;
         let own = flat::lanes(call);
-        let lanes = if plane <= 128 { 8 } else { own };
         // Few lanes take many pixels each.
-        let [chunk, turns] = if own < WG { [lanes * 64, 64] } else { [lanes * 16, 4] };
-        let (chunks, tile) = (plane.div_ceil(chunk), own * turns);
-        Self { n, c, c4: c.div_ceil(4), h, w, plane, lanes, chunk, chunks, own, tile }
+        let tile = own * if own < WG { 64 } else { 4 };
+        Self { n, c, c4: c.div_ceil(4), h, w, plane, own, tile }
     }
 
     /// Tells a shader that normalises how large its workgroups are.
     fn tiled(&self, launch: Launch) -> Launch {
         launch.var("lanes", self.own as i64).var("tile", self.tile as i64)
     }
+}
+
+/// How an image's pixels are summed in chunks.
+struct Chunks {
+    /// The shader of [`PARTS`] or [`BACKWARD_PARTS`] is that of one subgroup.
+    broadcast: bool,
+    /// Lanes of a workgroup.
+    lanes: usize,
+    /// Pixels of a chunk.
+    pixels: usize,
+    /// Chunks of an image.
+    count: usize,
+}
+
+impl Chunks {
+    fn of(call: &Call<'_>) -> Self {
+        let s = Sizes::of(call);
+        // A small image would leave most of 64 lanes idle.
+        let lanes = if s.plane <= 128 { 8 } else { s.own };
+        let pixels = lanes * if s.own < WG { 64 } else { 16 };
+        Self { broadcast: false, lanes, pixels, count: s.plane.div_ceil(pixels) }
+    }
+
+    /// The same, each by one subgroup, where that has as many lanes.
+    fn of_subgroups(call: &Call<'_>) -> Self {
+        let usual = Self::of(call);
+        Self { broadcast: usual.lanes == SUBGROUP as usize, ..usual }
+    }
+
+    /// Of the two shaders of a kernel, the one that sums such chunks.
+    fn summed<P: ParamBlock>(
+        &self,
+        call: &Call<'_>,
+        [memory, subgroup]: [&ShaderInfo; 2],
+        params: &P,
+        bindings: Vec<Binding>,
+        groups: [u32; 3],
+    ) -> Launch {
+        let shader = if self.broadcast { subgroup } else { memory };
+        let launch = wide(Launch::new(shader.path, params, bindings, groups), call).var("broadcast", self.broadcast);
+        launch.var("lanes", self.lanes as i64).var("chunk", self.pixels as i64)
+    }
+}
+
+/// The launch that adds `parts` of every four channels of `c4`: by one lane where waiting for others costs more, and the sum
+/// is the same to the bit.
+fn merged<P: ParamBlock>(
+    call: &Call<'_>,
+    shader: &ShaderInfo,
+    params: &P,
+    bindings: Vec<Binding>,
+    [c4, parts]: [usize; 2],
+) -> Launch {
+    let lanes = flat::lanes(call);
+    let serial = lanes < WG && parts <= WG;
+    let (lanes, groups) = if serial { (lanes, c4.div_ceil(lanes)) } else { (WG, c4) };
+    let launch = wide(Launch::new(shader.path, params, bindings, [groups as u32, 1, 1]), call);
+    launch.var("serial", serial).var("lanes", lanes as i64)
 }
 
 /// What normalising reads and writes of images.
@@ -282,10 +359,10 @@ fn normalise_direct(call: &Call<'_>, lowered: &mut Lowered, running: bool, stati
     Ok(())
 }
 
-fn forward_split(call: &Call<'_>) -> Result<Lowered> {
+fn forward_split(call: &Call<'_>, chunks: Chunks) -> Result<Lowered> {
     let &BatchNorm2d { momentum, eps, .. } = call.op.expect()?;
     let s = Sizes::of(call);
-    let floats = s.c4 * s.n * s.chunks * 12;
+    let floats = s.c4 * s.n * chunks.count * 12;
     call.check(floats)?;
     let mut lowered = Lowered { workspaces: vec![floats, s.c4 * 8], ..Lowered::default() };
     let (parts, means) = (call.workspace(0, 0, floats), call.workspace(1, 0, s.c4 * 8));
@@ -297,27 +374,26 @@ fn forward_split(call: &Call<'_>) -> Result<Lowered> {
             x_stride: x.stride / 4,
             first: batch.start as u32,
             n: s.n as u32,
-            chunks: s.chunks as u32,
+            chunks: chunks.count as u32,
             group: (channels.start / 4) as u32,
         };
-        let groups = [s.chunks as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
-        let launch = Launch::new(PARTS.path, &params, vec![x.binding, parts], groups);
-        lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64).var("chunk", s.chunk as i64));
+        let groups = [chunks.count as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
+        let bindings = vec![x.binding, parts];
+        lowered.launches.push(chunks.summed(call, [&PARTS, &SUBGROUP_PARTS], &params, bindings, groups));
         Ok(())
     })?;
     let params = MergeParams {
         c: s.c as u32,
         n: s.n as u32,
-        chunks: s.chunks as u32,
-        chunk: s.chunk as u32,
+        chunks: chunks.count as u32,
+        chunk: chunks.pixels as u32,
         plane: s.plane as u32,
         momentum,
         eps,
     };
     let mut bindings = vec![parts, call.whole(Slot::Input(3))?, call.whole(Slot::Input(4))?, means];
     bindings.extend(wholes(call, &[Slot::Output(1), Slot::Output(2), Slot::Output(3), Slot::Output(4)])?);
-    let launch = Launch::new(MERGE.path, &params, bindings, [s.c4 as u32, 1, 1]);
-    lowered.launches.push(wide(launch, call));
+    lowered.launches.push(merged(call, &MERGE, &params, bindings, [s.c4, s.n * chunks.count]));
     normalise_wide(call, &mut lowered, false, [means, call.whole(Slot::Output(4))?])?;
     Ok(lowered)
 }
@@ -406,10 +482,10 @@ fn backward_direct(call: &Call<'_>) -> Result<Lowered> {
     Ok(lowered)
 }
 
-fn backward_split(call: &Call<'_>) -> Result<Lowered> {
+fn backward_split(call: &Call<'_>, chunks: Chunks) -> Result<Lowered> {
     let &BatchNorm2dBackward { training, eps } = call.op.expect()?;
     let s = Sizes::of(call);
-    let floats = s.c4 * s.n * s.chunks * 8;
+    let floats = s.c4 * s.n * chunks.count * 8;
     call.check(floats)?;
     let mut lowered = Lowered { workspaces: vec![floats], ..Lowered::default() };
     let parts = call.workspace(0, 0, floats);
@@ -425,19 +501,20 @@ fn backward_split(call: &Call<'_>) -> Result<Lowered> {
             g_stride: g.stride / 4,
             first: batch.start as u32,
             n: s.n as u32,
-            chunks: s.chunks as u32,
+            chunks: chunks.count as u32,
             group: (channels.start / 4) as u32,
         };
-        let groups = [s.chunks as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
+        let groups = [chunks.count as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let bindings = vec![x.binding, statistics[0], g.binding, parts];
-        let launch = Launch::new(BACKWARD_PARTS.path, &params, bindings, groups);
-        lowered.launches.push(wide(launch, call).var("lanes", s.lanes as i64).var("chunk", s.chunk as i64));
+        let shaders = [&BACKWARD_PARTS, &BACKWARD_SUBGROUP_PARTS];
+        lowered.launches.push(chunks.summed(call, shaders, &params, bindings, groups));
         Ok(())
     })?;
-    let params = BackwardSumsParams { c: s.c as u32, parts: (s.n * s.chunks) as u32, eps };
+    let count = s.n * chunks.count;
+    let params = BackwardSumsParams { c: s.c as u32, parts: count as u32, eps };
     let bindings = vec![parts, statistics[1], gradients[0], gradients[1]];
-    let launch = Launch::new(BACKWARD_SUMS.path, &params, bindings, [s.c4 as u32, 1, 1]);
-    lowered.launches.push(wide(launch, call).var("running", !training));
+    let launch = merged(call, &BACKWARD_SUMS, &params, bindings, [s.c4, count]);
+    lowered.launches.push(launch.var("running", !training));
     let images = [Slot::Input(0), Slot::Input(4), Slot::Output(0)];
     each_part(call, &images, |part, channels, batch| {
         let [x, g, dx] = images.map(|slot| part.window(slot, batch));

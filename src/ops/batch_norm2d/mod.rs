@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::graph::{GradientContext, Graph, Op, Value};
 
+pub(crate) use dispatch::SAME_BITS;
 pub use fold::BatchNorm2dFold;
 
 use super::flat::{exactly, same};
