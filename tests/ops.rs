@@ -4,14 +4,16 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use nevus::graph::Op;
 use nevus::ops::cases::{Case, Draw, Input};
+use nevus::ops::conv2d::{Conv2d, Conv2dBackwardData};
 use nevus::ops::harness::{self, Outcome};
 use nevus::ops::pointwise::Add;
 use nevus::ops::reference::{self, Given, dot};
-use nevus::ops::{Array, Gradient, OPS, Room, kernel, same_bits};
+use nevus::ops::{Array, Gradient, OPS, Room, compare, kernel, same_bits};
 use nevus::{Gpu, GpuOptions, Graph, Tensor};
 
 fn gpu() -> Option<Gpu> {
@@ -110,10 +112,10 @@ fn checked(name: &str) {
 fn versions_of_the_same_bits() {
     let Some(gpu) = gpu() else { return };
     let mut compared = BTreeMap::new();
-    let ops = ["conv2d.forward", "conv2d.backward_data", "conv2d.backward_weight"];
-    let all = ops.iter().flat_map(|op| kernel(op).unwrap().versions);
-    let say_so = all.filter(|version| same_bits(version.shader) != version.shader).count();
-    for case in (room("conv2d").cases)() {
+    let all = OPS.iter().flat_map(|room| room.kernels).flat_map(|kernel| kernel.versions);
+    let say_so: BTreeSet<&str> =
+        all.map(|version| version.shader).filter(|&shader| same_bits(shader) != shader).collect();
+    for case in ["conv2d", "batch_norm2d"].iter().flat_map(|name| (room(name).cases)()).chain(large_convolutions()) {
         let versions = kernel(case.op.kernel()).unwrap().versions;
         for version in versions {
             let other = versions.iter().find(|other| other.shader == same_bits(version.shader)).unwrap();
@@ -124,7 +126,8 @@ fn versions_of_the_same_bits() {
             let bits = |version| {
                 let prepared = harness::prepare(&gpu, version, &*case.op, &tensors, None).unwrap();
                 let outputs = prepared.ok()?.run().unwrap();
-                Some(outputs[0].data().iter().map(|value| value.to_bits()).collect::<Vec<_>>())
+                let bits = |output: &Tensor| output.data().iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+                Some(outputs.iter().map(bits).collect::<Vec<_>>())
             };
             if let (Some(one), Some(two)) = (bits(version), bits(other)) {
                 assert!(one == two, "{} and {}: {}", version.shader, other.shader, case.describe());
@@ -133,7 +136,49 @@ fn versions_of_the_same_bits() {
         }
     }
     println!("{compared:?}");
-    assert!(gpu.caps().subgroup_exact != Some(8) || compared.len() == say_so && compared.values().all(|&n| n > 1));
+    let all_more_than_once = compared.keys().eq(say_so.iter()) && compared.values().all(|&n| n > 1);
+    assert!(gpu.caps().subgroup_exact != Some(8) || all_more_than_once);
+}
+
+/// Convolutions for which versions take larger tiles than for cases that a twin computes in no time.
+fn large_convolutions() -> Vec<Case> {
+    fn case(op: impl Op, inputs: [[usize; 4]; 2]) -> Case {
+        Case::new(op, inputs.map(Input::normal).into(), "larger tiles")
+    }
+    let plain = Conv2d::new([1, 1], [0, 0], [1, 1]).unwrap();
+    let strided = Conv2d::new([2, 2], [1, 1], [1, 1]).unwrap();
+    let padded = Conv2d::padded(1);
+    let of_data = |conv| Conv2dBackwardData { conv, size: [60, 112] };
+    vec![
+        case(plain, [[1, 64, 60, 112], [128, 64, 1, 1]]),
+        case(strided, [[2, 64, 60, 112], [128, 64, 3, 3]]),
+        case(padded, [[1, 64, 60, 112], [64, 64, 3, 3]]),
+        case(of_data(plain), [[1, 128, 60, 112], [128, 64, 1, 1]]),
+        case(of_data(strided), [[1, 96, 30, 56], [96, 64, 3, 3]]),
+        case(of_data(padded), [[1, 64, 60, 112], [64, 64, 3, 3]]),
+    ]
+}
+
+/// Tiles of any size compute what the plainest of them do; version 1 would take a minute.
+#[test]
+fn large_convolutions_by_every_version() {
+    let Some(gpu) = gpu() else { return };
+    for case in large_convolutions() {
+        let tensors = case.tensors();
+        let kernel = kernel(case.op.kernel()).unwrap();
+        let run = |version| {
+            let prepared = harness::prepare(&gpu, version, &*case.op, &tensors, None).unwrap();
+            prepared.ok().map(|prepared| prepared.run().unwrap().swap_remove(0))
+        };
+        let [_, plain, others @ ..] = kernel.versions else { panic!("{}", kernel.name) };
+        let expected = run(plain).unwrap();
+        for version in others.iter().filter(|version| !version.requires.half) {
+            if let Some(got) = run(version) {
+                let error = compare::within(&got, &expected, 1.0, kernel.tolerance);
+                error.unwrap_or_else(|error| panic!("{}: {}: {error}", version.shader, case.describe()));
+            }
+        }
+    }
 }
 
 const STEP: f64 = 1e-5;

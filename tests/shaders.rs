@@ -9,6 +9,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, StorageAccess, TypeInner};
 use nevus::Error;
 use nevus::gpu::{Caps, Field, FieldKind, ParamBlock, ShaderLibrary, Vars};
+use nevus::ops::conv2d::{Conv2d, Conv2dBackwardData};
 use nevus::ops::{Epilogue, Launch, OPS, ShaderInfo, Version, harness};
 
 /// A shader as it is compiled, with the number of its storage bindings.
@@ -92,6 +93,24 @@ fn uses() -> BTreeMap<Use, Found> {
                             }
                         }
                     }
+                }
+            }
+        }
+    }
+    // Larger tiles, for larger caches and images than the cases'.
+    let mut caps = Caps::for_tests(Some(8), true);
+    caps.instruction_cache = Some(64 << 10);
+    for (kernel, inputs) in [(1, 64), (3, 64)].map(|(k, c)| (k, [[1, c, 112, 112], [128, c, k, k]])) {
+        let conv = Conv2d::padded(kernel / 2);
+        let data = Conv2dBackwardData { conv, size: [112, 112] };
+        let of_data = [[1, 128, 112, 112], [128, 64, kernel, kernel]];
+        let ops: [(&dyn nevus::graph::Op, _); 2] = [(&conv, inputs), (&data, of_data)];
+        for (op, inputs) in ops {
+            let inputs: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
+            for version in nevus::ops::kernel(op.kernel()).unwrap().versions {
+                let example = format!("{op:?} {inputs:?} by {}", version.shader);
+                if let Ok((_, _, lowered)) = harness::lower(version, op, &inputs, &caps, None).unwrap() {
+                    lowered.launches.iter().for_each(|launch| note(&mut found, version, launch, &example, &caps));
                 }
             }
         }

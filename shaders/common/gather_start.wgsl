@@ -23,18 +23,20 @@
 {% endfor %}
 {% endif %}
 {% else %}
-    // All of a tile lie in one panel.
+    // All of a tile lie in one panel, or in two that are whole.
     let panel = panel_of(co0);
     let width = panel_width(panel, p.co);
     let tap_len = p.ci4 * width;
 {% if batched %}
     let w_panel = (tap * p.co + panel) * p.ci4 - panel;
+    let panel_rows = p.ci4;
 {% else %}
     let w_panel = p.kh * p.kw * panel * p.ci4 - panel;
+    let panel_rows = p.kh * p.kw * p.ci4;
 {% endif %}
 {% if broadcast %}
 {% for j in range((tile + lanes - 1) // lanes) %}
-    let w_at{{ j }} = w_panel + min(co0 + {{ j * lanes }}u + lane, p.co - 1u);
+    let w_at{{ j }} = w_panel + min(co0 + {{ j * lanes }}u + lane, p.co - 1u){% if j * lanes >= 32 %} + (panel_rows - 1u) * PANEL{% endif %};
 {% endfor %}
 {% endif %}
 {% endif %}

@@ -67,7 +67,11 @@ pub fn gather(
     let subpixel = by == Taps::Apart || plain && matches!(by, Taps::Each | Taps::Long) && !matrices;
     let (rows, tile) = match by {
         Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
-        Taps::Long => (false, Tile { pixels: long_pixels(g.n * phases(g, writes)[1]), ..Tile::image(to[0], staging) }),
+        Taps::Long => {
+            let [phases, plane] = phases(g, writes);
+            let tile = Tile { pixels: long_pixels(g.n * plane), ..Tile::image(to[0], staging) };
+            (false, tile.doubled(to[0], [plane, phases], flops(g, 1), call.caps))
+        }
         _ => (false, Tile::image(to[0], staging)),
     };
     let parts = if by == Taps::Shared { Parts::of(g, writes) } else { Parts::ONE };

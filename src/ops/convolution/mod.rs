@@ -227,11 +227,23 @@ fn computes_less(count: usize, each: usize, usual: usize) -> bool {
     10 * computed(count, each) <= 9 * computed(count, usual)
 }
 
+/// Whether lanes with `each` compute less than a twentieth more than with `usual`.
+fn computes_hardly_more(count: usize, each: usize, usual: usize) -> bool {
+    20 * computed(count, each) <= 21 * computed(count, usual)
+}
+
 /// Whether the processor behind a software driver holds such turns in its nearest cache. 32 KiB are common and too few.
 #[must_use]
 pub fn holds_long_turns(caps: &Caps) -> bool {
     caps.instruction_cache.is_some_and(|bytes| bytes >= 48 << 10)
 }
+
+/// Channels of a tile of long turns where a workgroup's pixels are loaded for twice as many: at 7 pixels some 57 KiB of code.
+const DOUBLE: usize = 64;
+/// Floating-point operations of a sample below which compiling so much code, some seconds, costs more than it gains.
+const DOUBLE_LEAST: u64 = 100_000_000;
+/// Workgroups that there should be for the threads of a software driver.
+const DOUBLE_GROUPS: usize = 32;
 
 /// How many phases the pixels of a sample that are written fall into, and pixels of each at most: those of a strided data
 /// gradient `stride` apart meet the same taps.
@@ -262,12 +274,15 @@ pub fn long_weight_worth(caps: &Caps, g: &Geometry) -> Worth {
 #[must_use]
 pub fn long_worth(caps: &Caps, g: &Geometry, writes: Side) -> Worth {
     let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
-    let [_, plane] = phases(g, writes);
+    let [phases, plane] = phases(g, writes);
     let pixels = g.n * plane;
     let long = long_pixels(pixels);
+    let tile = Tile { pixels: long, ..Tile::image(to[0], Staging::Subgroup) };
+    let doubles = tile.doubled(to[0], [plane, phases], flops(g, 1), caps).channels == DOUBLE;
     let sums = g.kernel[0] * g.kernel[1] * from[0] > to[0];
-    let better =
-        computes_less(pixels, long, 4) || sums && long == LONG[0] && computed(pixels, long) <= computed(pixels, 4);
+    let better = computes_less(pixels, long, 4)
+        || sums && long == LONG[0] && computed(pixels, long) <= computed(pixels, 4)
+        || doubles && computes_hardly_more(pixels, long, 4);
     if holds_long_turns(caps) && better { Worth::Faster } else { Worth::Slower }
 }
 
@@ -318,6 +333,25 @@ impl Tile {
         let long = long_pixels(count);
         let holds = self.staging == Staging::Subgroup && self.channels == 32 && holds_long_turns(caps);
         Self { pixels: if holds && computes_less(count, long, fewer) { long } else { fewer }, ..self }
+    }
+
+    /// The same for twice the channels, where that many whole tiles of `channels` are still enough workgroups over `count`
+    /// pixels of `points` GEMMs, and `work` is worth it.
+    fn doubled(self, channels: usize, [count, points]: [usize; 2], work: u64, caps: &Caps) -> Self {
+        let long = self.staging == Staging::Subgroup && self.channels == 32 && LONG.contains(&self.pixels);
+        let holds = caps.instruction_cache.is_some_and(|bytes| bytes >= 64 << 10);
+        let groups = count.div_ceil(self.group_pixels()) * (channels / DOUBLE) * points;
+        let doubles = long && holds && channels.is_multiple_of(DOUBLE) && groups >= DOUBLE_GROUPS;
+        Self { channels: if doubles && work >= DOUBLE_LEAST { DOUBLE } else { self.channels }, ..self }
+    }
+
+    /// [`Tile::fitting`], or [`Tile::doubled`] where that computes hardly more pixels.
+    fn filling(self, channels: usize, [count, points]: [usize; 2], work: u64, caps: &Caps) -> Self {
+        let fitting = self.fitting(count, caps);
+        let long = Self { pixels: long_pixels(count), ..self };
+        let tile = if computes_hardly_more(count, long.pixels, fitting.pixels) { long } else { fitting };
+        let doubled = tile.doubled(channels, [count, points], work, caps);
+        if doubled.channels == DOUBLE { doubled } else { fitting }
     }
 
     /// Pixels of a workgroup that writes an image.
@@ -393,6 +427,21 @@ mod tests {
     }
 
     #[test]
+    fn long_turns_take_twice_the_channels_where_code_fits_and_pays() {
+        let channels = |of, count, work, cache| {
+            let tile = Tile { pixels: long_pixels(count), ..Tile::new(of, Staging::Subgroup) };
+            tile.doubled(of, [count, 1], work, &caps(cache)).channels
+        };
+        let (large, work) = (Some(65_536), DOUBLE_LEAST);
+        assert_eq!([64, 96, 128, 256].map(|of| channels(of, 3136, work, large)), [64, 32, 64, 64]);
+        assert_eq!(channels(256, 3136, work, Some(49_152)), 32, "a smaller cache");
+        assert_eq!(channels(256, 3136, work - 1, large), 32, "little work");
+        assert_eq!(channels(512, 49, work, large), 32, "few workgroups");
+        let short = Tile::new(64, Staging::Subgroup);
+        assert_eq!(short.doubled(64, [3136, 1], work, &caps(large)).channels, 32, "short turns");
+    }
+
+    #[test]
     fn a_tile_lies_in_one_panel() {
         for (channels, staging) in (1..200).flat_map(|c| [Staging::Registers, Staging::Subgroup].map(|s| (c, s))) {
             let rows = Tile::row_columns(channels % 7 + 1, staging);
@@ -424,7 +473,8 @@ mod tests {
         let (narrows, widens) = (geometry([256, 56, 56], 64, 1), geometry([64, 56, 56], 256, 1));
         let large = Some(65_536);
         assert_eq!(worth(large, &narrows, Side::Y), Worth::Faster);
-        assert_eq!(worth(large, &widens, Side::Y), Worth::Slower);
+        assert_eq!(worth(Some(49_152), &widens, Side::Y), Worth::Slower);
+        assert_eq!(worth(large, &widens, Side::Y), Worth::Faster, "by twice the channels");
         assert_eq!(worth(large, &widens, Side::X), Worth::Faster, "its data gradient narrows");
         assert_eq!(worth(large, &geometry([512, 7, 7], 2048, 1), Side::Y), Worth::Faster, "56 of 49 pixels, not 64");
         assert_eq!(

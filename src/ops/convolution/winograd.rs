@@ -200,7 +200,6 @@ impl Winograd {
 
         let bias = bias_slot(call)?;
         let tile = Tile::new(to[0], self.staging);
-        let co_tiles = to[0].div_ceil(tile.channels);
         let rounds = self.rounds(call, &images(call), to, from[0].max(to[0]))?;
         let inputs = self.workspace(&mut lowered, &rounds, from[0]);
         let products = self.workspace(&mut lowered, &rounds, to[0]);
@@ -215,6 +214,8 @@ impl Winograd {
             (params.c, params.h, params.w) = (from[0] as u32, from[1] as u32, from[2] as u32);
             lowered.launches.push(self.launch(call, &INPUT, &params, vec![source.binding, input], count * from4));
 
+            let tile = tile.filling(to[0], [count, points], flops(g, 1), call.caps);
+            let co_tiles = to[0].div_ceil(tile.channels);
             let params = GatherParams {
                 pixels: count as u32,
                 ci4: from4 as u32,
@@ -231,7 +232,6 @@ impl Winograd {
                 ci: from[0] as u32,
                 ..GatherParams::default()
             };
-            let tile = tile.fitting(count, call.caps);
             let [gx, gy] = fold(count.div_ceil(tile.group_pixels()));
             let bindings = vec![input, at_points, product];
             let launch = Launch::new(shader, &params, bindings, [gx, gy, (co_tiles * points) as u32])
