@@ -7,10 +7,10 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 
-const WG = {{ lanes }}u;
-const TILE = 64u;
+const WG = 64u;
 
-// One invocation a tile and four channels.
+// One invocation a tile and four channels. Those past the last do the last again: software drivers run what lies in a loop
+// or under a condition lane by lane under a mask.
 struct Place {
     tile: u32,
     group: u32,

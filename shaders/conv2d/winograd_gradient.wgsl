@@ -21,19 +21,17 @@ fn pixel(start: u32, y: u32, x: u32) -> vec4<f32> {
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
     let quads = (p.c + 3u) / 4u;
-    let first = (wid.y * groups.x + wid.x) * TILE;
-    for (var i = first + lane; i < min(first + TILE, p.count * quads); i += WG) {
-        let at = place(i);
-        let start = p.base + at.n * p.stride + at.group * p.h * p.w;
+    let i = min((wid.y * groups.x + wid.x) * WG + lane, p.count * quads - 1u);
+    let at = place(i);
+    let start = p.base + at.n * p.stride + at.group * p.h * p.w;
 {% for i in range(m) %}
-        let r{{ i }} = output_points({% for j in range(m) %}pixel(start, at.y + {{ i }}u, at.x + {{ j }}u){% if not loop.last %}, {% endif %}{% endfor %});
+    let r{{ i }} = output_points({% for j in range(m) %}pixel(start, at.y + {{ i }}u, at.x + {{ j }}u){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}
-        let plane = p.count * quads;
+    let plane = p.count * quads;
 {% for j in range(points) %}
-        let c{{ j }} = output_points({% for i in range(m) %}r{{ i }}.p{{ j }}{% if not loop.last %}, {% endif %}{% endfor %});
+    let c{{ j }} = output_points({% for i in range(m) %}r{{ i }}.p{{ j }}{% if not loop.last %}, {% endif %}{% endfor %});
 {% for i in range(points) %}
-        out[{{ i * points + j }}u * plane + i] = to_wide(c{{ j }}.p{{ i }});
+    out[{{ i * points + j }}u * plane + i] = to_wide(c{{ j }}.p{{ i }});
 {% endfor %}
 {% endfor %}
-    }
 }

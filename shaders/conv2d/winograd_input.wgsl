@@ -20,21 +20,19 @@ fn pixel(start: u32, iy: i32, ix: i32) -> vec4<f32> {
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
     let quads = (p.c + 3u) / 4u;
-    let first = (wid.y * groups.x + wid.x) * TILE;
-    for (var i = first + lane; i < min(first + TILE, p.count * quads); i += WG) {
-        let at = place(i);
-        let start = p.base + at.n * p.stride + at.group * p.h * p.w;
-        let iy = i32(at.y) - p.pad_y;
-        let ix = i32(at.x) - p.pad_x;
+    let i = min((wid.y * groups.x + wid.x) * WG + lane, p.count * quads - 1u);
+    let at = place(i);
+    let start = p.base + at.n * p.stride + at.group * p.h * p.w;
+    let iy = i32(at.y) - p.pad_y;
+    let ix = i32(at.x) - p.pad_x;
 {% for i in range(points) %}
-        let r{{ i }} = input_points({% for j in range(points) %}pixel(start, iy + {{ i }}, ix + {{ j }}){% if not loop.last %}, {% endif %}{% endfor %});
+    let r{{ i }} = input_points({% for j in range(points) %}pixel(start, iy + {{ i }}, ix + {{ j }}){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}
-        let plane = p.count * quads;
+    let plane = p.count * quads;
 {% for j in range(points) %}
-        let c{{ j }} = input_points({% for i in range(points) %}r{{ i }}.p{{ j }}{% if not loop.last %}, {% endif %}{% endfor %});
+    let c{{ j }} = input_points({% for i in range(points) %}r{{ i }}.p{{ j }}{% if not loop.last %}, {% endif %}{% endfor %});
 {% for i in range(points) %}
-        out[{{ i * points + j }}u * plane + i] = to_wide(c{{ j }}.p{{ i }});
+    out[{{ i * points + j }}u * plane + i] = to_wide(c{{ j }}.p{{ i }});
 {% endfor %}
 {% endfor %}
-    }
 }
