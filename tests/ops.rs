@@ -115,7 +115,11 @@ fn versions_of_the_same_bits() {
     let all = OPS.iter().flat_map(|room| room.kernels).flat_map(|kernel| kernel.versions);
     let say_so: BTreeSet<&str> =
         all.map(|version| version.shader).filter(|&shader| same_bits(shader) != shader).collect();
-    for case in ["conv2d", "batch_norm2d"].iter().flat_map(|name| (room(name).cases)()).chain(large_convolutions()) {
+    for case in ["conv2d", "conv_transpose2d", "batch_norm2d"]
+        .iter()
+        .flat_map(|name| (room(name).cases)())
+        .chain(large_convolutions())
+    {
         let versions = kernel(case.op.kernel()).unwrap().versions;
         for version in versions {
             let other = versions.iter().find(|other| other.shader == same_bits(version.shader)).unwrap();

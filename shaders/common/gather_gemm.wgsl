@@ -12,7 +12,7 @@
 // every weight from the same address. `fractional` 1: div_y or div_x is above 1; a workgroup then computes pixels of one
 // phase (oy % div_y, ox % div_x), which all meet the same taps: every every_y-th, every every_x-th. `subpixel` 1: the
 // taps do not overlap (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky. With a kernel
-// of 1×1 that is a plain GEMM.
+// of 1×1 that is a plain GEMM. `joined` 1: so, with the channels of all taps one after the other, as if they were channels.
 // `batched` 1: every tap has images of its own, x_stride and out_stride apart, and none is summed: one plain GEMM a tap.
 // `quad`: how many of four input channels there are, where ci is below 4.
 // `residual`, `relu`, `mask`: what `common/epilogue` does to out.
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% if subpixel or batched %}
 {% if batched %}
     let w_tap = 0u;
-{% else %}
+{% elif not joined %}
     let w_tap = tap * tap_len;
 {% endif %}
     var plane_at = 0u;
@@ -90,7 +90,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endif %}
 {% elif broadcast %}
 {% for j in range((tile + lanes - 1) // lanes) %}
-        let w{{ j }} = from_wide(weight[w_tap + {{ turned }} * width + w_at{{ j }}]);
+        let w{{ j }} = from_wide(weight[{% if joined %}{{ turned }} * width{{ j }}{% else %}w_tap + {{ turned }} * width{% endif %} + w_at{{ j }}]);
 {% endfor %}
 {% endif %}
 {% for o in range(tile) %}
@@ -121,7 +121,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         plane_at += x_plane;
 {% if subpixel or batched %}
     }
-{% if subpixel %}
+{% if subpixel and not joined %}
     let ky = tap / p.kw;
     let kx = tap % p.kw;
 {% endif %}

@@ -22,6 +22,18 @@
     let w_row{{ q }} = min(co0 / 4u + {{ q }}u, co4 - 1u);
 {% endfor %}
 {% endif %}
+{% elif joined %}
+    // Channel c of tap t is number t * co_all + c.
+    let co_all = (p.co + 3u) / 4u * 4u;
+    let all_taps = p.kh * p.kw;
+{% for j in range((tile + lanes - 1) // lanes) %}
+    let number{{ j }} = co0 + {{ j * lanes }}u + lane;
+    let w_co{{ j }} = min(number{{ j }} % co_all, p.co - 1u);
+    let panel{{ j }} = panel_of(w_co{{ j }});
+    let width{{ j }} = panel_width(panel{{ j }}, p.co);
+    let w_row{{ j }} = panel{{ j }} * all_taps * p.ci4 + min(number{{ j }} / co_all, all_taps - 1u) * p.ci4 * width{{ j }};
+    let w_at{{ j }} = w_row{{ j }} + w_co{{ j }} - panel{{ j }};
+{% endfor %}
 {% else %}
     // All of a tile lie in one panel, or in two that are whole.
     let panel = panel_of(co0);
@@ -42,7 +54,7 @@
 {% endif %}
 {% if bias and broadcast %}
 {% for j in range((tile + lanes - 1) // lanes) %}
-    let bias{{ j }} = bias[min(co0 + {{ j * lanes }}u + lane, p.co - 1u)];
+    let bias{{ j }} = bias[{% if joined %}w_co{{ j }}{% else %}min(co0 + {{ j * lanes }}u + lane, p.co - 1u){% endif %}];
 {% endfor %}
 {% endif %}
 {% for o in range(tile) %}

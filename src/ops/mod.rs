@@ -105,6 +105,7 @@ pub fn kernel(name: &str) -> Option<&'static Kernel> {
 pub fn same_bits(shader: &str) -> &str {
     conv2d::SAME_BITS
         .iter()
+        .chain(conv_transpose2d::SAME_BITS)
         .chain(batch_norm2d::SAME_BITS)
         .find(|(version, _)| *version == shader)
         .map_or(shader, |(_, other)| other)

@@ -122,6 +122,19 @@ pub(super) const FORWARD: &[Version] = &[
         },
     },
     Version {
+        shader: "conv_transpose2d/forward_11_joined_subgroup",
+        shaders: &[ShaderInfo { path: "conv_transpose2d/forward_11_joined_subgroup", fields: GatherParams::FIELDS }],
+        requires: BROADCAST,
+        views: true,
+        pays: Version::ALWAYS,
+        exact: true,
+        layouts: subpixel_layouts,
+        lower: |call| {
+            let shader = "conv_transpose2d/forward_11_joined_subgroup";
+            convolution::gather(call, shader, &forward(call)?, Side::X, Staging::Subgroup, Taps::Joined)
+        },
+    },
+    Version {
         shader: "conv_transpose2d/forward_10_subpixel_staged",
         shaders: &[ShaderInfo { path: "conv_transpose2d/forward_10_subpixel_staged", fields: GatherParams::FIELDS }],
         requires: Requires::NOTHING,
@@ -151,6 +164,10 @@ pub(super) const FORWARD: &[Version] = &[
         Taps::Apart
     ),
 ];
+
+/// Versions that add the same products in the same order as others, those after them.
+pub(crate) const SAME_BITS: &[(&str, &str)] =
+    &[("conv_transpose2d/forward_11_joined_subgroup", "conv_transpose2d/forward_5_subpixel_subgroup")];
 
 pub(super) const BACKWARD_DATA: &[Version] = &[
     Version {

@@ -18,6 +18,8 @@ use super::conv2d::four;
 use super::convolution::Geometry;
 use super::{Attributes, Epilogue, Gradient, Kernel, Room, twin as twin_of};
 
+pub(crate) use dispatch::SAME_BITS;
+
 /// The room.
 pub const ROOM: Room = Room {
     name: "conv_transpose2d",

@@ -31,6 +31,8 @@ pub enum Taps {
     Rows(usize),
     /// `common/gather_gemm` or `common/staged_gemm`: the one tap of a workgroup; taps must not overlap.
     Apart,
+    /// `common/gather_gemm`: so, and the channels of all taps are one after the other as if they were channels.
+    Joined,
 }
 
 impl Taps {
@@ -64,7 +66,8 @@ pub fn gather(
     // One tap that meets every pixel where it lies is a plain GEMM, as is each of several that do not overlap.
     let plain = g.kernel == [1, 1] && g.stride == [1, 1] && g.padding == [0, 0];
     let matrices = matches!(staging, Staging::Matrices { .. });
-    let subpixel = by == Taps::Apart || plain && matches!(by, Taps::Each | Taps::Long) && !matrices;
+    let subpixel =
+        matches!(by, Taps::Apart | Taps::Joined) || plain && matches!(by, Taps::Each | Taps::Long) && !matrices;
     let (rows, tile) = match by {
         Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
         Taps::Long => {
@@ -86,8 +89,15 @@ pub fn gather(
     let taps_apart = if subpixel { taps } else { 1 };
     let [phases, plane] = if subpixel { [1, from[1] * from[2]] } else { phases(g, writes) };
     // Where one image is too large, its channels are written in runs of whole tiles.
-    for channels in call.channel_runs(&written, tile.channels)? {
-        let co_tiles = channels.len().div_ceil(tile.channels);
+    let runs = call.channel_runs(&written, tile.channels)?;
+    let joined = by == Taps::Joined && runs.len() == 1;
+    let all = taps * to[0].next_multiple_of(4);
+    let (tile, taps_apart) = match joined {
+        true => (Tile::image(all, staging).filling(all, [g.n * plane, 1], flops(g, 1), call.caps), 1),
+        false => (tile, taps_apart),
+    };
+    for channels in runs {
+        let co_tiles = if joined { all } else { channels.len() }.div_ceil(tile.channels);
         let run_sample = channels.len().next_multiple_of(4) * to[1] * to[2];
         // Channels are counted from the first of all, windows start at the first of the run.
         let skipped = (channels.start / 4 * to[1] * to[2]) as u32;
@@ -142,7 +152,7 @@ pub fn gather(
                 let described = |launch: Launch| {
                     let launch = tile.vars(launch, call).work(work).var("fractional", fractional);
                     let launch = launch.var("subpixel", subpixel).var("batched", false).var("swapped", swapped);
-                    let launch = launch.var("pixels", tile.pixels as i64);
+                    let launch = launch.var("pixels", tile.pixels as i64).var("joined", joined);
                     match (rows, staging) {
                         (true, _) => launch.var("kw", g.kernel[1] as i64).var("quad", few),
                         (_, Staging::Workgroup) => launch.var("shared", parts.count > 1),

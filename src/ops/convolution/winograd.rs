@@ -239,7 +239,8 @@ impl Winograd {
             // The epilogue comes after the way back.
             let plain = Call { epilogue: None, ..*call };
             let launch = tile.vars(vars(launch, &plain, false), call);
-            let launch = launch.var("fractional", false).var("subpixel", false).var("batched", true);
+            let launch =
+                launch.var("fractional", false).var("subpixel", false).var("batched", true).var("joined", false);
             let launch = match self.staging {
                 Staging::Workgroup => launch.var("shared", false),
                 _ => launch.var("quad", from[0].min(4) as i64),
