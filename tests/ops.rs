@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use nevus::graph::Op;
 use nevus::ops::cases::{Case, Draw, Input};
+use nevus::ops::conv_transpose2d::ConvTranspose2d;
 use nevus::ops::conv2d::{Conv2d, Conv2dBackwardData};
 use nevus::ops::harness::{self, Outcome};
 use nevus::ops::pointwise::Add;
@@ -155,6 +156,12 @@ fn large_convolutions() -> Vec<Case> {
     let of_data = |conv| Conv2dBackwardData { conv, size: [60, 112] };
     vec![
         case(plain, [[1, 64, 60, 112], [128, 64, 1, 1]]),
+        case(ConvTranspose2d::upsampling(2).unwrap(), [[1, 64, 60, 112], [64, 32, 2, 2]]),
+        Case::new(
+            plain,
+            vec![Input::normal([1, 64, 60, 112]), Input::normal([128, 64, 1, 1]), Input::normal([128])],
+            "larger tiles with a bias",
+        ),
         case(strided, [[2, 64, 60, 112], [128, 64, 3, 3]]),
         case(padded, [[1, 64, 60, 112], [64, 64, 3, 3]]),
         case(of_data(plain), [[1, 128, 60, 112], [128, 64, 1, 1]]),

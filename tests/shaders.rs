@@ -9,6 +9,8 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ScalarKind, StorageAccess, TypeInner};
 use nevus::Error;
 use nevus::gpu::{Caps, Field, FieldKind, ParamBlock, ShaderLibrary, Vars};
+use nevus::graph::Op;
+use nevus::ops::conv_transpose2d::ConvTranspose2d;
 use nevus::ops::conv2d::{Conv2d, Conv2dBackwardData};
 use nevus::ops::{Epilogue, Launch, OPS, ShaderInfo, Version, harness};
 
@@ -62,7 +64,10 @@ fn uses() -> BTreeMap<Use, Found> {
         caps
     };
     let large = matrices(Caps::for_tests(Some(32), false), 16);
-    let adapters = [matrices(Caps::for_tests(Some(8), true), 8), Caps::for_tests(None, false), large];
+    // Subgroups of 64, or of some sizes up to it, as Metal says.
+    let wide = [8, 16].map(|rows| matrices(Caps::for_tests(Some(64), false), rows));
+    let mut adapters = vec![matrices(Caps::for_tests(Some(8), true), 8), Caps::for_tests(None, false), large];
+    adapters.extend(wide);
     let limits = [None, Some(4096), Some(1024)];
     for caps in &adapters {
         for (shader, vars, fields, bindings) in nevus::gpu::peak::shaders(caps.wide_as_u64) {
@@ -100,20 +105,28 @@ fn uses() -> BTreeMap<Use, Found> {
     // Larger tiles, for larger caches and images than the cases'.
     let mut caps = Caps::for_tests(Some(8), true);
     caps.instruction_cache = Some(64 << 10);
-    for (kernel, inputs) in [(1, 64), (3, 64)].map(|(k, c)| (k, [[1, c, 112, 112], [128, c, k, k]])) {
-        let conv = Conv2d::padded(kernel / 2);
-        let data = Conv2dBackwardData { conv, size: [112, 112] };
-        let of_data = [[1, 128, 112, 112], [128, 64, kernel, kernel]];
-        let ops: [(&dyn nevus::graph::Op, _); 2] = [(&conv, inputs), (&data, of_data)];
-        for (op, inputs) in ops {
-            let inputs: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
-            for version in nevus::ops::kernel(op.kernel()).unwrap().versions {
-                let example = format!("{op:?} {inputs:?} by {}", version.shader);
-                if let Ok((_, _, lowered)) = harness::lower(version, op, &inputs, &caps, None).unwrap() {
-                    lowered.launches.iter().for_each(|launch| note(&mut found, version, launch, &example, &caps));
+    let (point, padded) = (Conv2d::padded(0), Conv2d::padded(1));
+    let of_data = |conv| Conv2dBackwardData { conv, size: [112, 112] };
+    let ops: [(&dyn Op, [[usize; 4]; 2]); 5] = [
+        (&point, [[1, 64, 112, 112], [128, 64, 1, 1]]),
+        (&padded, [[1, 64, 112, 112], [128, 64, 3, 3]]),
+        (&of_data(point), [[1, 128, 112, 112], [128, 64, 1, 1]]),
+        (&of_data(padded), [[1, 128, 112, 112], [128, 64, 3, 3]]),
+        (&ConvTranspose2d::upsampling(2).unwrap(), [[1, 64, 112, 112], [64, 32, 2, 2]]),
+    ];
+    for (op, inputs) in ops {
+        let inputs: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
+        let mut doubled = 0;
+        for version in nevus::ops::kernel(op.kernel()).unwrap().versions {
+            let example = format!("{op:?} {inputs:?} by {}", version.shader);
+            if let Ok((_, _, lowered)) = harness::lower(version, op, &inputs, &caps, None).unwrap() {
+                for launch in &lowered.launches {
+                    note(&mut found, version, launch, &example, &caps);
+                    doubled += usize::from(launch.vars.get("tile") == Some(&64) && launch.vars["lanes"] == 8);
                 }
             }
         }
+        assert!(doubled > 0, "{op:?}: no tile of 64 channels");
     }
     found
 }
@@ -247,6 +260,24 @@ fn every_use_validates_agrees_with_rust_and_translates() {
         validate_with(&module, found, Capabilities::IMMEDIATES);
     }
     println!("{} expansions of {} shaders", uses.len(), ShaderLibrary::names().len());
+}
+
+/// A tile of 64 channels gives way where no more than 32 of an image can be bound.
+#[test]
+fn larger_tiles_leave_large_images_to_be_cut() {
+    let mut caps = Caps::for_tests(Some(8), true);
+    (caps.instruction_cache, caps.max_binding) = (Some(64 << 10), 2 << 20);
+    let (conv, inputs) = (Conv2d::new([2, 2], [3, 3], [1, 1]).unwrap(), [vec![1, 3, 224, 224], vec![64, 3, 7, 7]]);
+    let inputs: Vec<&[usize]> = inputs.iter().map(Vec::as_slice).collect();
+    let versions = nevus::ops::kernel(conv.kernel()).unwrap().versions;
+    let long = versions.iter().find(|version| version.shader == "conv2d/forward_15_long_subgroup").unwrap();
+    let tiles = |caps: &Caps| -> Vec<i64> {
+        let (_, _, lowered) = harness::lower(long, &conv, &inputs, caps, None).unwrap().unwrap();
+        lowered.launches.iter().map(|launch| launch.vars["tile"]).collect()
+    };
+    assert_eq!(tiles(&caps), [32, 32]);
+    caps.max_binding *= 2;
+    assert_eq!(tiles(&caps), [64]);
 }
 
 #[test]

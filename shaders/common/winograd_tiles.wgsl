@@ -9,8 +9,8 @@ struct Params {
 
 const WG = 64u;
 
-// One invocation a tile and four channels. Those past the last do the last again: software drivers run what lies in a loop
-// or under a condition lane by lane under a mask.
+// One invocation a tile and four channels. Those past the last do the last again, as software drivers run what lies in a
+// loop or under a condition lane by lane under a mask.
 struct Place {
     tile: u32,
     group: u32,

@@ -1,2 +1,2 @@
-// conv_transpose2d / forward / 11 joined subgroup: version 5, whose workgroups take the channels of all taps as if they were channels.
+// conv_transpose2d / forward / 11 joined subgroup: version 5, with the channels of all taps as if they were channels.
 {% include "common/gather_gemm" %}

@@ -65,10 +65,12 @@ const WANTED: &[(wgpu::Features, &str)] = &[
 /// What a shader with cooperative matrices of f16 needs beside subgroups.
 const MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
-/// Rows of the largest square matrices of f16 whose products the adapter sums in f32.
+/// Rows of the largest square matrices of f16 whose products the adapter sums in f32, where a workgroup holds the four subgroups
+/// that share out a tile.
 fn matrix(adapter: &wgpu::Adapter) -> Option<u32> {
     use wgpu::CooperativeScalarType::{F16, F32};
-    let able = adapter.features().contains(MATRICES | wgpu::Features::SUBGROUP);
+    let able =
+        adapter.features().contains(MATRICES | wgpu::Features::SUBGROUP) && adapter.get_info().subgroup_max_size <= 64;
     let offered = adapter.cooperative_matrix_properties().into_iter();
     let square = |p: &wgpu::CooperativeMatrixProperties| p.m_size == p.n_size && p.n_size == p.k_size;
     let sizes = offered.filter(|p| square(p) && p.ab_type == F16 && p.cr_type == F32).map(|p| p.m_size);
@@ -151,7 +153,8 @@ pub(super) async fn open(adapter: &wgpu::Adapter, summary: &AdapterSummary) -> R
     let features = features.fold(wgpu::Features::empty(), |all, feature| all | feature);
     let (matrices, experimental) = match summary.matrix {
         // SAFETY: wgpu asks that its users know of possible faults in what it calls experimental. One shader,
-        // common/matrix_gemm, uses cooperative matrices, and no plan takes it before it was right on this adapter.
+        // common/matrix_gemm, uses cooperative matrices, and no plan takes it unasked but by a table, whose rows were
+        // measured of what was right.
         Some(_) => (MATRICES, unsafe { wgpu::ExperimentalFeatures::enabled() }),
         None => (wgpu::Features::empty(), wgpu::ExperimentalFeatures::disabled()),
     };

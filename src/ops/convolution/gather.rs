@@ -68,19 +68,22 @@ pub fn gather(
     let matrices = matches!(staging, Staging::Matrices { .. });
     let subpixel =
         matches!(by, Taps::Apart | Taps::Joined) || plain && matches!(by, Taps::Each | Taps::Long) && !matrices;
+    let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.extra_slots()).collect();
     let (rows, tile) = match by {
         Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
         Taps::Long => {
             let [phases, plane] = phases(g, writes);
             let tile = Tile { pixels: long_pixels(g.n * plane), ..Tile::image(to[0], staging) };
-            (false, tile.doubled(to[0], [plane, phases], flops(g, 1), call.caps))
+            let doubled = tile.doubled(to[0], [plane, phases], flops(g, 1), call.caps);
+            // An image may be so large that fewer channels than that can be bound at a time.
+            let fits = call.channel_runs(&written, doubled.channels).is_ok();
+            (false, if fits { doubled } else { tile })
         }
         _ => (false, Tile::image(to[0], staging)),
     };
     let parts = if by == Taps::Shared { Parts::of(g, writes) } else { Parts::ONE };
     let mut partial = 0;
     let few = from[0].min(4) as i64;
-    let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.extra_slots()).collect();
     let step = |axis: usize| g.dilation[axis] as i32;
     let pad = |axis: usize| g.padding[axis] as i32;
     let forward = writes == Side::Y;

@@ -195,7 +195,7 @@ pub enum Staging {
 }
 
 impl Staging {
-    /// [`Staging::Matrices`] as the adapter has them: four of its largest subgroups, or as many as a workgroup holds.
+    /// [`Staging::Matrices`] as the adapter has them, by four of its largest subgroups.
     #[must_use]
     pub fn matrices(caps: &Caps) -> Self {
         let lanes = (4 * caps.adapter.subgroup.1).clamp(16, 256);
@@ -227,7 +227,7 @@ fn computes_less(count: usize, each: usize, usual: usize) -> bool {
     10 * computed(count, each) <= 9 * computed(count, usual)
 }
 
-/// Whether lanes with `each` compute less than a twentieth more than with `usual`.
+/// Whether lanes with `each` compute at most a twentieth more than with `usual`.
 fn computes_hardly_more(count: usize, each: usize, usual: usize) -> bool {
     20 * computed(count, each) <= 21 * computed(count, usual)
 }
