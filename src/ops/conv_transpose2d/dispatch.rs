@@ -7,7 +7,7 @@ use crate::ops::convolution::{
     self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, Staging, Taps, WeightParams,
     staged_weight_worth, staged_worth,
 };
-use crate::ops::{Call, Layouts, Requires, ShaderInfo, Slot, Version, half};
+use crate::ops::{Call, Layouts, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
 
 use super::{ConvTranspose2d, ConvTranspose2dBackwardData, ConvTranspose2dBackwardWeight};
 
@@ -126,7 +126,7 @@ pub(super) const FORWARD: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv_transpose2d/forward_11_joined_subgroup", fields: GatherParams::FIELDS }],
         requires: BROADCAST,
         views: true,
-        pays: Version::ALWAYS,
+        pays: joined_worth,
         exact: true,
         layouts: subpixel_layouts,
         lower: |call| {
@@ -334,6 +334,13 @@ fn subpixel_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offe
     let plain = conv.padding == [0, 0] && conv.output_padding == [0, 0] && conv.dilation == [1, 1];
     let apart = plain && inputs[1][2..] == conv.stride;
     apart.then(|| image_layouts(op, inputs, outputs, offered)).flatten()
+}
+
+/// Larger tiles take a driver longer to compile, half a second of a U-Net's: for one small photograph more than they gain.
+fn joined_worth(prospect: &Prospect<'_>) -> Worth {
+    const LITTLE: u64 = 100_000_000;
+    let work = prospect.op.flops(prospect.inputs, prospect.outputs) / prospect.inputs[0][0].max(1) as u64;
+    if work >= LITTLE { Worth::Faster } else { Worth::Slower }
 }
 
 /// Two images to a weight.
