@@ -184,16 +184,6 @@ impl Prepared {
         self.outputs.iter().map(|(operand, buffer, shared)| self.read(operand, buffer, *shared)).collect()
     }
 
-    /// The inputs as they are stored: `tensors`, rounded where that is in 16 bits.
-    #[must_use]
-    pub fn stored(&self, tensors: &[Tensor]) -> Vec<Tensor> {
-        let mut stored = tensors.to_vec();
-        for (tensor, layout) in stored.iter_mut().zip(&self.inputs) {
-            tensor.data_mut().iter_mut().for_each(|value| *value = layout.rounded(*value));
-        }
-        stored
-    }
-
     fn read(&self, operand: &Operand, buffer: &Buffer, shared: bool) -> Result<Tensor> {
         let floats = operand.floats();
         let words = self.gpu.read(buffer, 0, floats + GUARD_FLOATS)?;
@@ -228,6 +218,15 @@ impl Prepared {
 #[must_use]
 pub fn tolerance(kernel: &Kernel, half: bool) -> f64 {
     kernel.tolerance + if half { half::ROUNDING } else { 0.0 }
+}
+
+/// `tensors` as they are stored in these layouts: rounded where that is in 16 bits.
+#[must_use]
+pub fn stored(mut tensors: Vec<Tensor>, layouts: &[Layout]) -> Vec<Tensor> {
+    for (tensor, layout) in tensors.iter_mut().zip(layouts) {
+        tensor.data_mut().iter_mut().for_each(|value| *value = layout.rounded(*value));
+    }
+    tensors
 }
 
 /// How a case went.
@@ -309,7 +308,7 @@ fn check_with(
             }
         }
     }
-    let tensors = prepared.stored(&tensors);
+    let tensors = stored(tensors, &prepared.inputs);
     let arrays: Vec<Array<f64>> = tensors.iter().map(Into::into).collect();
     let own = case.inputs.len();
     let mut expected = kernel.twin.run::<f64>(&*case.op, &arrays[..own].iter().collect::<Vec<_>>())?;
