@@ -132,7 +132,7 @@ impl Winograd {
         items: usize,
     ) -> Launch {
         let [gx, gy] = fold(items.div_ceil(WG));
-        let launch = Launch::new(shader.path, params, bindings, [gx, gy, 1]).var("lanes", flat::lanes(call) as i64);
+        let launch = Launch::new(shader.path, params, bindings, [gx, gy, 1]);
         launch.var("m", self.m as i64).var("wide_u64", call.caps.wide_as_u64)
     }
 
@@ -195,7 +195,7 @@ impl Winograd {
         lowered.workspaces.push(points * quads * 4);
         let params = weight_params(rows, outers);
         let launch = self.launch(call, &WEIGHT, &params, vec![weight, at_points], quads);
-        lowered.launches.push(launch.var("flip", !forward));
+        lowered.launches.push(launch.var("flip", !forward).var("lanes", flat::lanes(call) as i64));
         lowered.derived = Derived { launches: lowered.launches.len(), workspaces: lowered.workspaces.len() };
 
         let bias = bias_slot(call)?;
@@ -324,7 +324,8 @@ impl Winograd {
         }
         let params = weight_params(x4, g.y[0]);
         let bindings = vec![at_points, call.whole(Slot::Output(0))?];
-        lowered.launches.push(self.launch(call, &WEIGHT_GRADIENT, &params, bindings, quads));
+        let launch = self.launch(call, &WEIGHT_GRADIENT, &params, bindings, quads);
+        lowered.launches.push(launch.var("lanes", flat::lanes(call) as i64));
         Ok(lowered)
     }
 }
