@@ -4,8 +4,8 @@ use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, SUBGROUP, SUM, Side, Staging, Taps, WeightParams,
-    staged_weight_worth, staged_worth,
+    self, Columns, DirectParams, GatherParams, Geometry, LARGE_TILES_FROM, SUBGROUP, SUM, Side, Staging, Taps,
+    WeightParams, staged_weight_worth, staged_worth,
 };
 use crate::ops::{Call, Layouts, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
 
@@ -338,9 +338,8 @@ fn subpixel_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offe
 
 /// Larger tiles take a driver longer to compile, half a second of a U-Net's: for one small photograph more than they gain.
 fn joined_worth(prospect: &Prospect<'_>) -> Worth {
-    const LITTLE: u64 = 100_000_000;
     let work = prospect.op.flops(prospect.inputs, prospect.outputs) / prospect.inputs[0][0].max(1) as u64;
-    if work >= LITTLE { Worth::Faster } else { Worth::Slower }
+    if work >= LARGE_TILES_FROM { Worth::Faster } else { Worth::Slower }
 }
 
 /// Two images to a weight.

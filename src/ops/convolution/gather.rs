@@ -5,7 +5,7 @@ use crate::gpu::gpu_params;
 use crate::ops::{Binding, Call, Launch, Lowered, Slot, fold};
 
 use super::parts::{PartSum, Parts, every};
-use super::{Geometry, Side, Staging, Tile, bias_slot, flops, long_pixels, phases, vars};
+use super::{Geometry, Side, Staging, Tile, bias_slot, flops, phases, vars};
 
 gpu_params! {
     /// The uniform block of `common/gather_gemm`.
@@ -72,12 +72,11 @@ pub fn gather(
     let (rows, tile) = match by {
         Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
         Taps::Long => {
-            let [phases, plane] = phases(g, writes);
-            let tile = Tile { pixels: long_pixels(g.n * plane), ..Tile::image(to[0], staging) };
-            let doubled = tile.doubled(to[0], [plane, phases], flops(g, 1), call.caps);
+            let tile = Tile::long(g, writes, call.caps);
             // An image may be so large that fewer channels than that can be bound at a time.
-            let fits = call.channel_runs(&written, doubled.channels).is_ok();
-            (false, if fits { doubled } else { tile })
+            let fits = call.channel_runs(&written, tile.channels).is_ok();
+            let fewer = Tile::image(to[0], staging).channels;
+            (false, if fits { tile } else { Tile { channels: fewer, ..tile } })
         }
         _ => (false, Tile::image(to[0], staging)),
     };

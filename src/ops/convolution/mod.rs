@@ -240,8 +240,9 @@ pub fn holds_long_turns(caps: &Caps) -> bool {
 
 /// Channels of a tile of long turns where a workgroup's pixels are loaded for twice as many: at 7 pixels some 57 KiB of code.
 const DOUBLE: usize = 64;
-/// Floating-point operations of a sample below which compiling so much code, some seconds, costs more than it gains.
-const DOUBLE_LEAST: u64 = 100_000_000;
+/// Floating-point operations of a sample below which compiling the code of larger tiles, up to some seconds, costs more than it
+/// gains.
+pub const LARGE_TILES_FROM: u64 = 100_000_000;
 /// Workgroups that there should be for the threads of a software driver.
 const DOUBLE_GROUPS: usize = 32;
 
@@ -274,11 +275,10 @@ pub fn long_weight_worth(caps: &Caps, g: &Geometry) -> Worth {
 #[must_use]
 pub fn long_worth(caps: &Caps, g: &Geometry, writes: Side) -> Worth {
     let (from, to) = if writes == Side::Y { (g.x, g.y) } else { (g.y, g.x) };
-    let [phases, plane] = phases(g, writes);
+    let [_, plane] = phases(g, writes);
     let pixels = g.n * plane;
-    let long = long_pixels(pixels);
-    let tile = Tile { pixels: long, ..Tile::image(to[0], Staging::Subgroup) };
-    let doubles = tile.doubled(to[0], [plane, phases], flops(g, 1), caps).channels == DOUBLE;
+    let tile = Tile::long(g, writes, caps);
+    let (long, doubles) = (tile.pixels, tile.channels == DOUBLE);
     let sums = g.kernel[0] * g.kernel[1] * from[0] > to[0];
     let better = computes_less(pixels, long, 4)
         || sums && long == LONG[0] && computed(pixels, long) <= computed(pixels, 4)
@@ -335,6 +335,14 @@ impl Tile {
         Self { pixels: if holds && computes_less(count, long, fewer) { long } else { fewer }, ..self }
     }
 
+    /// The tile of long turns.
+    fn long(g: &Geometry, writes: Side, caps: &Caps) -> Self {
+        let channels = if writes == Side::Y { g.y[0] } else { g.x[0] };
+        let [phases, plane] = phases(g, writes);
+        let tile = Self { pixels: long_pixels(g.n * plane), ..Self::image(channels, Staging::Subgroup) };
+        tile.doubled(channels, [plane, phases], flops(g, 1), caps)
+    }
+
     /// The same for twice the channels, where that many whole tiles of `channels` are still enough workgroups over `count`
     /// pixels of `points` GEMMs, and `work` is worth it.
     fn doubled(self, channels: usize, [count, points]: [usize; 2], work: u64, caps: &Caps) -> Self {
@@ -342,7 +350,7 @@ impl Tile {
         let holds = caps.instruction_cache.is_some_and(|bytes| bytes >= 64 << 10);
         let groups = count.div_ceil(self.group_pixels()) * (channels / DOUBLE) * points;
         let doubles = long && holds && channels.is_multiple_of(DOUBLE) && groups >= DOUBLE_GROUPS;
-        Self { channels: if doubles && work >= DOUBLE_LEAST { DOUBLE } else { self.channels }, ..self }
+        Self { channels: if doubles && work >= LARGE_TILES_FROM { DOUBLE } else { self.channels }, ..self }
     }
 
     /// [`Tile::fitting`], or [`Tile::doubled`] where that computes hardly more pixels.
@@ -432,7 +440,7 @@ mod tests {
             let tile = Tile { pixels: long_pixels(count), ..Tile::new(of, Staging::Subgroup) };
             tile.doubled(of, [count, 1], work, &caps(cache)).channels
         };
-        let (large, work) = (Some(65_536), DOUBLE_LEAST);
+        let (large, work) = (Some(65_536), LARGE_TILES_FROM);
         assert_eq!([64, 96, 128, 256].map(|of| channels(of, 3136, work, large)), [64, 32, 64, 64]);
         assert_eq!(channels(256, 3136, work, Some(49_152)), 32, "a smaller cache");
         assert_eq!(channels(256, 3136, work - 1, large), 32, "little work");
