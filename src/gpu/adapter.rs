@@ -65,6 +65,12 @@ const WANTED: &[(wgpu::Features, &str)] = &[
 /// What a shader with cooperative matrices of f16 needs beside subgroups.
 const MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
 
+/// What kernels need that read and write by addresses (`addresses`): wgpu gives buffers addresses where rays may be traced, and
+/// takes SPIR-V as it is.
+const ADDRESSES: wgpu::Features = wgpu::Features::EXPERIMENTAL_RAY_QUERY
+    .union(wgpu::Features::PASSTHROUGH_SHADERS)
+    .union(wgpu::Features::SHADER_INT64);
+
 /// Rows of the largest square matrices of f16 whose products the adapter sums in f32, where a workgroup holds the four subgroups
 /// that share out a tile.
 fn matrix(adapter: &wgpu::Adapter) -> Option<u32> {
@@ -147,36 +153,49 @@ pub(super) fn check(adapter: &str, limits: &wgpu::Limits) -> Result<()> {
     }
 }
 
+/// Whether kernels reach into buffers by addresses on such an adapter with these features.
+fn reaches_by_addresses(adapter: &AdapterSummary, features: wgpu::Features) -> bool {
+    let software = adapter.device_type == DeviceType::Cpu && adapter.backend == "Vulkan";
+    super::addresses::ABLE && software && features.contains(ADDRESSES)
+}
+
+/// Features that only some adapters are opened for.
+fn extras(offered: wgpu::Features, summary: &AdapterSummary) -> wgpu::Features {
+    let matrices = summary.matrix.map(|_| MATRICES);
+    let addresses = reaches_by_addresses(summary, offered).then_some(ADDRESSES);
+    matrices.unwrap_or_default() | addresses.unwrap_or_default()
+}
+
 pub(super) async fn open(adapter: &wgpu::Adapter, summary: &AdapterSummary) -> Result<(wgpu::Device, wgpu::Queue)> {
     let offered = adapter.features();
     let features = WANTED.iter().map(|&(feature, _)| feature).filter(|&f| offered.contains(f));
     let features = features.fold(wgpu::Features::empty(), |all, feature| all | feature);
-    let (matrices, experimental) = match summary.matrix {
+    let extras = extras(offered, summary);
+    let experimental = match extras.is_empty() {
+        true => wgpu::ExperimentalFeatures::disabled(),
         // SAFETY: wgpu asks that its users know of possible faults in what it calls experimental. One shader,
         // common/matrix_gemm, uses cooperative matrices, and no plan takes it unasked but by a table, whose rows were
-        // measured of what was right.
-        Some(_) => (MATRICES, unsafe { wgpu::ExperimentalFeatures::enabled() }),
-        None => (wgpu::Features::empty(), wgpu::ExperimentalFeatures::disabled()),
+        // measured of what was right. Of ray queries nothing is used but that buffers have addresses.
+        false => unsafe { wgpu::ExperimentalFeatures::enabled() },
     };
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("nevus"),
-        required_features: features | matrices,
+        required_features: features | extras,
         required_limits: adapter.limits(),
         experimental_features: experimental,
         // The plan allocates a few large pools of its own; blocks for many small buffers would be wasted.
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         trace: wgpu::Trace::Off,
     };
-    let plain = wgpu::DeviceDescriptor {
-        required_features: features,
-        experimental_features: wgpu::ExperimentalFeatures::disabled(),
-        ..descriptor.clone()
-    };
-    let opened = match adapter.request_device(&descriptor).await {
-        // Matrices are an extra, and no reason to do without the adapter.
-        Err(_) if summary.matrix.is_some() => adapter.request_device(&plain).await,
-        opened => opened,
-    };
+    let mut opened = adapter.request_device(&descriptor).await;
+    // What it is opened for in vain is no reason to do without the adapter, nor without the other.
+    for kept in [extras.intersection(ADDRESSES), wgpu::Features::empty()] {
+        if let (Err(error), false) = (&opened, extras == kept) {
+            tracing::debug!(%error, ?kept, "the adapter is opened for less");
+            let less = wgpu::DeviceDescriptor { required_features: features | kept, ..descriptor.clone() };
+            opened = adapter.request_device(&less).await;
+        }
+    }
     opened.map_err(|error| Error::Adapter { adapter: summary.name.clone(), message: error.to_string() })
 }
 
@@ -240,6 +259,8 @@ pub struct Caps {
     pub immediates: u32,
     /// Bytes of the nearest instruction cache of the processor that a software driver runs on, where the system tells.
     pub instruction_cache: Option<u32>,
+    /// Whether kernels read and write buffers by their addresses, for a software driver that is faster so.
+    pub addresses: bool,
     pub(super) pipeline_cache: bool,
     pub(super) timestamp_period: f32,
 }
@@ -271,6 +292,7 @@ impl Caps {
                 DeviceType::Cpu => instruction_cache(Path::new("/sys/devices/system/cpu/cpu0/cache")),
                 _ => None,
             },
+            addresses: reaches_by_addresses(&adapter, features),
             pipeline_cache: features.contains(wgpu::Features::PIPELINE_CACHE),
             timestamp_period,
             adapter,
@@ -309,6 +331,7 @@ impl Caps {
             timestamps: false,
             immediates: 0,
             instruction_cache: None,
+            addresses: false,
             pipeline_cache: false,
             timestamp_period: 1.0,
             adapter,

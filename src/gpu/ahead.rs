@@ -80,7 +80,7 @@ impl Gpu {
             let block = buffer(wgpu::BufferUsages::UNIFORM);
             let operands: Vec<_> = (0..key.bindings).map(|_| buffer(wgpu::BufferUsages::STORAGE)).collect();
             let entries: Vec<_> = (0u32..)
-                .zip(std::iter::once(&block).chain(&operands))
+                .zip(std::iter::once(&block).chain(&operands).chain(self.by_addresses().then_some(&block)))
                 .skip(usize::from(key.immediates > 0))
                 .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
                 .collect();

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-use super::Gpu;
+use super::{Gpu, addresses};
 
 /// A range of device memory that kernels read and write; clones share it.
 #[derive(Debug, Clone)]
@@ -40,14 +40,28 @@ impl Gpu {
             return Err(Error::OutOfMemory { label: label.into(), bytes: size });
         }
         self.health()?;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor {
             label: Some(label),
             size,
-            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            usage: match self.0.caps.addresses {
+                // What wgpu gives an address.
+                true => usage | wgpu::BufferUsages::BLAS_INPUT,
+                false => usage,
+            },
             mapped_at_creation: false,
         };
         let raw = self.scoped(label, size, || self.0.device.create_buffer(&descriptor))?;
         Ok(Buffer { raw, label: label.into() })
+    }
+
+    /// The address of a buffer that [`Gpu::buffer`] made, where kernels reach into buffers by addresses.
+    ///
+    /// # Errors
+    /// [`Error::Validation`] where it has none.
+    pub(super) fn address(&self, buffer: &Buffer) -> Result<u64> {
+        let address = addresses::address(&self.0.device, &buffer.raw).filter(|&address| address > 0);
+        address.ok_or_else(|| Error::Validation { label: buffer.label.clone(), message: "it has no address".into() })
     }
 
     /// Allocates a buffer that holds `data`.

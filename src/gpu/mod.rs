@@ -2,6 +2,11 @@
 //! workgroups, and no op.
 
 mod adapter;
+#[cfg_attr(
+    not(any(windows, target_os = "linux", target_os = "android", target_os = "freebsd")),
+    path = "addresses_none.rs"
+)]
+mod addresses;
 mod ahead;
 mod buffer;
 mod cache;
@@ -22,6 +27,8 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 pub use adapter::{AdapterSummary, Caps, DeviceType, adapters};
+#[doc(hidden)]
+pub use addresses::{ABLE, by_address};
 pub use buffer::Buffer;
 pub use params::{Field, FieldKind, ParamBlock, gpu_params};
 pub use peak::Peaks;
@@ -169,6 +176,11 @@ impl Gpu {
     #[must_use]
     pub fn caps(&self) -> &Caps {
         &self.0.caps
+    }
+
+    /// Whether shaders are changed to reach into buffers by addresses. Checks are lost so.
+    fn by_addresses(&self) -> bool {
+        self.0.caps.addresses && !self.0.checked_shaders
     }
 
     /// The shader sources.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use crate::error::{Error, Result};
 
 use super::cache::DiskCache;
-use super::{Caps, Gpu, Vars, lock};
+use super::{Caps, Gpu, Vars, addresses, lock};
 
 /// What tells pipelines apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -108,18 +108,24 @@ impl Gpu {
                 message: format!("has no line {UNIFORM:?}"),
             })?;
         }
-        let descriptor =
-            wgpu::ShaderModuleDescriptor { label: Some(key.shader), source: wgpu::ShaderSource::Wgsl(text.into()) };
+        let by_address = self.by_address(key, &text);
+        // The size is for Metal alone.
+        let entry = wgpu::PassthroughShaderEntryPoint { name: "main".into(), workgroup_size: (0, 0, 0) };
         let layout = self.bind_layout(key.bindings, key.immediates == 0)?;
-        let made = self.scoped(key.shader, 0, || {
-            let module = if self.0.checked_shaders {
-                device.create_shader_module(descriptor)
-            } else {
+        let written = || {
+            let source = wgpu::ShaderSource::Wgsl(text.as_str().into());
+            let descriptor = wgpu::ShaderModuleDescriptor { label: Some(key.shader), source };
+            match self.0.checked_shaders {
+                true => device.create_shader_module(descriptor),
                 // SAFETY: only the crate's own shaders get here (or those of a kernel author who asked for it); each
                 // keeps its indices inside its bindings, its loops finite and its divisors above zero. The tests run
                 // every version of every kernel between guard words, and one case of each with the checks on.
-                unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }
-            };
+                false => unsafe {
+                    device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+                },
+            }
+        };
+        let pipeline = |module: &wgpu::ShaderModule| {
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(key.shader),
                 bind_group_layouts: &[Some(&layout)],
@@ -128,7 +134,7 @@ impl Gpu {
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(key.shader),
                 layout: Some(&pipeline_layout),
-                module: &module,
+                module,
                 entry_point: Some("main"),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     constants: &[],
@@ -136,7 +142,25 @@ impl Gpu {
                 },
                 cache: self.0.pipelines.disk.as_ref().and_then(DiskCache::raw),
             })
-        });
+        };
+        let plain = || self.scoped(key.shader, 0, || pipeline(&written()));
+        let made = match by_address {
+            None => plain(),
+            Some(words) => {
+                // wgpu compares SPIR-V with nothing. What a kernel author wrote has to pass as it stands first.
+                let passes = if self.0.shaders.is_changed() { plain().map(drop) } else { Ok(()) };
+                let descriptor = wgpu::ShaderModuleDescriptorPassthrough {
+                    label: Some(key.shader),
+                    entry_points: std::slice::from_ref(&entry).into(),
+                    spirv: Some(words.into()),
+                    ..wgpu::ShaderModuleDescriptorPassthrough::default()
+                };
+                // SAFETY: as above. naga has validated the shader, and `addresses` holds the index into every binding's
+                // array inside it.
+                let module = || unsafe { device.create_shader_module_passthrough(descriptor) };
+                passes.and_then(|()| self.scoped(key.shader, 0, || pipeline(&module())))
+            }
+        };
         made.map_err(|error| match error {
             Error::Validation { message, .. } => {
                 let origin = line_of(&message).and_then(|line| self.0.shaders.origin(key.shader, &key.vars, line));
@@ -147,20 +171,29 @@ impl Gpu {
         })
     }
 
-    /// Binding 0 is the uniform block, where there is one, 1 to `storage` are read-write storage.
+    /// The SPIR-V of a shader that reads and writes by addresses, where kernels do. Where it cannot be had, wgpu compiles the
+    /// shader as it stands, or says what is wrong with it.
+    fn by_address(&self, key: &PipelineKey, text: &str) -> Option<Vec<u32>> {
+        let words = self.by_addresses().then(|| addresses::by_address(text, key.bindings, key.immediates > 0))?;
+        words.inspect_err(|error| tracing::warn!(shader = key.shader, %error, "buffers are not read by addresses")).ok()
+    }
+
+    /// Binding 0 is the uniform block, where there is one, 1 to `storage` are read-write storage. Where kernels read by addresses,
+    /// these come in a block after them.
     pub(super) fn bind_layout(&self, storage: usize, uniform: bool) -> Result<Arc<wgpu::BindGroupLayout>> {
         let mut layouts = lock(&self.0.pipelines.layouts);
         if let Some(layout) = layouts.get(&(storage, uniform)) {
             return Ok(Arc::clone(layout));
         }
-        let entries: Vec<_> = (usize::from(!uniform)..=storage)
+        let last = storage + usize::from(self.by_addresses());
+        let entries: Vec<_> = (usize::from(!uniform)..=last)
             .map(|binding| wgpu::BindGroupLayoutEntry {
                 binding: u32::try_from(binding).unwrap_or(u32::MAX),
                 visibility: wgpu::ShaderStages::COMPUTE,
                 ty: wgpu::BindingType::Buffer {
                     ty: match binding {
-                        0 => wgpu::BufferBindingType::Uniform,
-                        _ => wgpu::BufferBindingType::Storage { read_only: false },
+                        n if (1..=storage).contains(&n) => wgpu::BufferBindingType::Storage { read_only: false },
+                        _ => wgpu::BufferBindingType::Uniform,
                     },
                     has_dynamic_offset: false,
                     min_binding_size: None,

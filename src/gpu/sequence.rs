@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 
 use super::pipeline::PipelineKey;
-use super::{Buffer, Gpu, Vars};
+use super::{Buffer, Gpu, Vars, addresses};
 
 /// A range of a buffer that a dispatch reads or writes.
 #[derive(Debug, Clone)]
@@ -103,8 +103,17 @@ impl Sequence {
         let pipelines = gpu.pipelines(&keys)?;
         let mut blocks = Vec::new();
         let mut offsets = Vec::with_capacity(dispatches.len());
+        let mut tables = Vec::with_capacity(dispatches.len());
         let alignment = usize::try_from(gpu.caps().offset_alignment).unwrap_or(256);
         for (dispatch, key) in dispatches.iter().zip(&keys) {
+            if gpu.by_addresses() {
+                blocks.resize(blocks.len().next_multiple_of(alignment), 0u8);
+                tables.push(blocks.len() as u64);
+                for bind in &dispatch.binds {
+                    let address = gpu.address(&bind.buffer)? + bind.offset;
+                    blocks.extend_from_slice(&addresses::entry(address, bind.size));
+                }
+            }
             if key.immediates > 0 {
                 offsets.push(0);
                 continue;
@@ -149,6 +158,11 @@ impl Sequence {
                     binding: at,
                     resource: binding(&bind.buffer.raw, bind.offset, bind.size),
                 });
+            }
+            if let Some(&offset) = tables.get(steps.len()) {
+                let at = u32::try_from(dispatch.binds.len() + 1).unwrap_or(u32::MAX);
+                let size = (dispatch.binds.len() * addresses::ENTRY) as u64;
+                entries.push(wgpu::BindGroupEntry { binding: at, resource: binding(&uniforms, offset, size) });
             }
             let group = gpu.scoped(&dispatch.label, 0, || {
                 gpu.0.device.create_bind_group(&wgpu::BindGroupDescriptor {

@@ -30,6 +30,12 @@ impl ShaderLibrary {
         }
     }
 
+    /// Whether a folder goes before the embedded sources.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.folder.is_some()
+    }
+
     /// Every embedded shader that has an entry point: paths below `shaders/` without their ending, sorted.
     #[must_use]
     pub fn names() -> Vec<String> {

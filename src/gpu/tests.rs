@@ -113,3 +113,90 @@ fn reads_go_through_the_buffers_of_reads_before() {
     assert_eq!(gpu.0.idle.len(), 1);
     assert_eq!(gpu.read(&buffer, 8, 5).unwrap(), values[2..7]);
 }
+
+#[test]
+fn an_index_by_address_stays_inside_its_binding() {
+    let Some(gpu) = gpu() else { return };
+    if !gpu.caps().addresses {
+        eprintln!("SKIPPED: kernels do not reach into buffers by address on this adapter");
+        return;
+    }
+    // As immediates, and as a uniform block where there are more than fit.
+    for (more, bytes) in [("", 4), (", @align(16) rest: array<vec4<u32>, 40>", 656)] {
+        reach(more, bytes);
+    }
+}
+
+fn reach(more: &str, bytes: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "struct Params { far: u32MORE }
+        @group(0) @binding(0) var<uniform> p: Params;
+        @group(0) @binding(1) var<storage, read_write> x: array<f32>;
+        @group(0) @binding(2) var<storage, read_write> y: array<vec2<f32>>;
+        fn take(i: u32) -> f32 { return x[i]; }
+        @compute @workgroup_size(8) fn main(@builtin(local_invocation_index) lane: u32) {
+            y[lane] = vec2<f32>(take(lane * p.far), x[lane]);
+            if lane == 7u { y[p.far * 4u].y = x[p.far * 0xffffffu]; }
+        }";
+    std::fs::write(folder.path().join("reach.wgsl"), text.replace("MORE", more)).unwrap();
+    let options = GpuOptions { shaders: Some(folder.path().into()), cache: None, ..GpuOptions::default() };
+    let gpu = Gpu::new(&GpuOptions { device: std::env::var("NEVUS_DEVICE").ok(), ..options }).unwrap();
+    let values: Vec<f32> = (0..200u8).map(f32::from).collect();
+    let x = gpu.buffer_with("x", &values).unwrap();
+    let y = gpu.buffer_with("y", &[-1.0; 256]).unwrap();
+    // Bindings of 100 values of x from the 64th on, and of 10 pairs of y from its 64th value on.
+    let binds = vec![Bind { buffer: x, offset: 256, size: 400 }, Bind { buffer: y.clone(), offset: 256, size: 80 }];
+    let mut params = 30u32.to_le_bytes().to_vec();
+    params.resize(bytes, 0);
+    assert_eq!(bytes > gpu.caps().immediates as usize, bytes > 4);
+    let dispatch = Dispatch {
+        label: "reach".into(),
+        shader: "reach",
+        vars: Vars::new(),
+        params,
+        binds,
+        workgroups: [1, 1, 1],
+        work: 1,
+    };
+    Sequence::new(&gpu, &[dispatch]).unwrap().submit().unwrap();
+    let found = gpu.read(&y, 0, 256).unwrap();
+    let mut expected = vec![-1.0; 256];
+    for lane in 0..8 {
+        expected[64 + lane * 2] = values[64 + (lane * 30).min(99)];
+        expected[65 + lane * 2] = values[64 + lane];
+    }
+    expected[64 + 19] = values[163];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_shader_that_asks_for_another_binding_is_refused() {
+    if gpu().is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let text = "struct Params { n: u32 }
+        @group(0) @binding(0) var<uniform> p: Params;
+        @group(0) @binding(1) var<storage, read_write> x: array<u32>;
+        @group(0) @binding(2) var<storage, read_write> y: array<u32>;
+        @compute @workgroup_size(8) fn NAME(@builtin(local_invocation_index) lane: u32) { y[lane] = x[lane] + p.n; }";
+    std::fs::write(folder.path().join("more.wgsl"), text.replace("NAME", "main")).unwrap();
+    std::fs::write(folder.path().join("named.wgsl"), text.replace("NAME", "other")).unwrap();
+    let device = std::env::var("NEVUS_DEVICE").ok();
+    let options = GpuOptions { device, shaders: Some(folder.path().into()), cache: None, ..GpuOptions::default() };
+    let gpu = Gpu::new(&options).unwrap();
+    for (shader, bound) in [("more", 1), ("named", 2)] {
+        let bind = |_| Bind { buffer: gpu.buffer("x", 64).unwrap(), offset: 0, size: 64 };
+        let dispatch = Dispatch {
+            label: shader.into(),
+            shader,
+            vars: Vars::new(),
+            params: vec![0; 4],
+            binds: (0..bound).map(bind).collect(),
+            workgroups: [1, 1, 1],
+            work: 1,
+        };
+        let error = Sequence::new(&gpu, &[dispatch]).unwrap_err();
+        assert!(matches!(error, Error::Shader { .. }), "{error}");
+    }
+}
