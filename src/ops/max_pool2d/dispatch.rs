@@ -28,6 +28,7 @@ macro_rules! version {
 pub(super) const FORWARD: &[Version] = &[
     version!("max_pool2d/forward_1_direct", image::all_c4, |call, shader| forward(call, shader, false)),
     version!("max_pool2d/forward_2_wide", image::all_c4, |call, shader| forward(call, shader, true)),
+    version!("max_pool2d/forward_4_taps", few_taps_layouts, taps_forward),
     half::version!("max_pool2d/forward_3_half", PoolParams::FIELDS, image::all_c4, |call| {
         by_channels(call, |call| forward(call, "max_pool2d/forward_3_half", true))
     }),
@@ -62,6 +63,7 @@ pub(super) const BACKWARD: &[Version] = &[
         layouts: small_layouts,
         lower: |call| by_channels(call, cells),
     },
+    version!("max_pool2d/backward_5_taps", disjoint_taps_layouts, taps_disjoint),
 ];
 
 /// Taps, and pixels of a cell, that a shader writes out.
@@ -89,6 +91,49 @@ fn small_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered
     let cell = windows.stride[0] * windows.stride[1];
     let small = taps(&windows) <= WRITTEN_OUT && cell <= WRITTEN_OUT && !windows.disjoint();
     image::all_c4(op, inputs, outputs, offered).filter(|_| small)
+}
+
+/// Windows whose taps a shader can write out.
+fn few_taps_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
+    let few = taps(&op.downcast::<MaxPool2d>()?.windows()) <= WRITTEN_OUT;
+    image::all_c4(op, inputs, outputs, offered).filter(|_| few)
+}
+
+/// Such that do not overlap.
+fn disjoint_taps_layouts(
+    op: &dyn Op,
+    inputs: &[&[usize]],
+    outputs: &[&[usize]],
+    offered: &[Layout],
+) -> Option<Layouts> {
+    let windows = op.downcast::<MaxPool2dBackward>()?.pool.windows();
+    let few = taps(&windows) <= WRITTEN_OUT && windows.stride[0] * windows.stride[1] <= WRITTEN_OUT;
+    disjoint_layouts(op, inputs, outputs, offered).filter(|_| few)
+}
+
+/// As [`forward`], with the taps written out.
+fn taps_forward(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
+    let windows = call.op.expect::<MaxPool2d>()?.windows();
+    let mut lowered = forward(call, shader, true)?;
+    lowered.launches = lowered.launches.into_iter().map(|launch| taps_vars(&windows, launch)).collect();
+    Ok(lowered)
+}
+
+/// As [`disjoint`], with taps and cells written out.
+fn taps_disjoint(call: &Call<'_>, shader: &'static str) -> Result<Lowered> {
+    let windows = call.op.expect::<MaxPool2dBackward>()?.pool.windows();
+    let mut lowered = disjoint(call, shader)?;
+    let cells = |launch| cell_vars(&windows, taps_vars(&windows, launch));
+    lowered.launches = lowered.launches.into_iter().map(cells).collect();
+    Ok(lowered)
+}
+
+fn taps_vars(windows: &Windows, launch: Launch) -> Launch {
+    launch.var("kh", windows.kernel[0] as i64).var("kw", windows.kernel[1] as i64)
+}
+
+fn cell_vars(windows: &Windows, launch: Launch) -> Launch {
+    launch.var("sy", windows.stride[0] as i64).var("sx", windows.stride[1] as i64)
 }
 
 fn forward(call: &Call<'_>, shader: &'static str, wide: bool) -> Result<Lowered> {
@@ -127,12 +172,8 @@ fn cells(call: &Call<'_>) -> Result<Lowered> {
     let slots = slots(call);
     let sum = Pass { shader, batched: &slots, whole: &[], wide: true, each: cells_of(call, &windows), moves };
     by_winners(call, &windows, "max_pool2d/backward_4_winners", &sum, |launch| {
-        let [kh, kw] = windows.kernel.map(|size| size as i64);
-        let launch = launch.var("kh", kh).var("kw", kw);
-        match launch.shader == shader {
-            true => launch.var("sy", windows.stride[0] as i64).var("sx", windows.stride[1] as i64),
-            false => launch,
-        }
+        let launch = taps_vars(&windows, launch);
+        if launch.shader == shader { cell_vars(&windows, launch) } else { launch }
     })
 }
 
