@@ -167,6 +167,10 @@ fn large_convolutions() -> Vec<Case> {
         case(of_data(plain), [[1, 128, 60, 112], [128, 64, 1, 1]]),
         case(of_data(strided), [[1, 96, 30, 56], [96, 64, 3, 3]]),
         case(of_data(padded), [[1, 64, 60, 112], [64, 64, 3, 3]]),
+        // An odd number of fours of channels, which no turn takes two of.
+        case(plain, [[1, 60, 60, 112], [128, 60, 1, 1]]),
+        case(padded, [[1, 60, 60, 112], [64, 60, 3, 3]]),
+        case(of_data(plain), [[1, 124, 60, 112], [124, 64, 1, 1]]),
     ]
 }
 

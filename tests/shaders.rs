@@ -1,6 +1,6 @@
 //! Every shader, as every version of every kernel expands it, without a GPU: it parses and validates, its uniform block
 //! and its bindings are those of the Rust side, and naga writes it as SPIR-V, MSL and HLSL; what only some of these have, as
-//! those.
+//! those. For software drivers the SPIR-V is changed to reach into buffers by their addresses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,8 @@ use nevus::graph::Op;
 use nevus::ops::conv_transpose2d::ConvTranspose2d;
 use nevus::ops::conv2d::{Conv2d, Conv2dBackwardData};
 use nevus::ops::{Epilogue, Launch, OPS, ShaderInfo, Version, harness};
+use rspirv::dr::{Instruction, Operand};
+use rspirv::spirv::{self, StorageClass};
 
 /// A shader as it is compiled, with the number of its storage bindings.
 type Use = (&'static str, Vars, usize);
@@ -114,19 +116,22 @@ fn uses() -> BTreeMap<Use, Found> {
         (&of_data(padded), [[1, 128, 112, 112], [128, 64, 3, 3]]),
         (&ConvTranspose2d::upsampling(2).unwrap(), [[1, 64, 112, 112], [64, 32, 2, 2]]),
     ];
-    for (op, inputs) in ops {
+    for ((op, inputs), addresses) in ops.iter().flat_map(|op| [(op, false), (op, true)]) {
+        // Where loads go by addresses, two fours of input channels in place of twice the channels.
+        caps.addresses = addresses;
+        let (name, larger) = if addresses { ("fours", 2) } else { ("tile", 64) };
         let inputs: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
-        let mut doubled = 0;
+        let mut count = 0;
         for version in nevus::ops::kernel(op.kernel()).unwrap().versions {
             let example = format!("{op:?} {inputs:?} by {}", version.shader);
-            if let Ok((_, _, lowered)) = harness::lower(version, op, &inputs, &caps, None).unwrap() {
+            if let Ok((_, _, lowered)) = harness::lower(version, *op, &inputs, &caps, None).unwrap() {
                 for launch in &lowered.launches {
                     note(&mut found, version, launch, &example, &caps);
-                    doubled += usize::from(launch.vars.get("tile") == Some(&64) && launch.vars["lanes"] == 8);
+                    count += usize::from(launch.vars.get(name) == Some(&larger) && launch.vars["lanes"] == 8);
                 }
             }
         }
-        assert!(doubled > 0, "{op:?}: no tile of 64 channels");
+        assert!(count > 0, "{op:?}: no {name} of {larger}");
     }
     found
 }
@@ -242,11 +247,36 @@ fn translate(module: &Module, info: &ModuleInfo, found: &Found, name: &str) {
     assert!(text.contains("numthreads"), "{name}");
 }
 
+/// What software drivers run: no storage buffer but those of atomics is reached into other than by its address.
+fn check_addresses(text: &str, bindings: usize, immediates: bool, name: &str) {
+    let words = nevus::gpu::by_address(text, bindings, immediates).unwrap_or_else(|e| panic!("{name}: addresses: {e}"));
+    let module = rspirv::dr::load_words(words).unwrap_or_else(|e| panic!("{name}: addresses: {e}"));
+    let types: BTreeMap<u32, &Instruction> =
+        module.types_global_values.iter().filter_map(|i| Some((i.result_id?, i))).collect();
+    let class = |kind: u32| types.get(&kind).and_then(|kind| kind.operands.first()).cloned();
+    let mut reached = BTreeMap::new();
+    for instruction in module.all_inst_iter() {
+        if let (spirv::Op::AccessChain, Some(kind), Some(id)) =
+            (instruction.class.opcode, instruction.result_type, instruction.result_id)
+        {
+            reached.insert(id, class(kind));
+        }
+        if let (spirv::Op::Load | spirv::Op::Store, Some(Operand::IdRef(pointer))) =
+            (instruction.class.opcode, instruction.operands.first())
+        {
+            let class = reached.get(pointer).cloned().flatten();
+            assert_ne!(class, Some(Operand::StorageClass(StorageClass::StorageBuffer)), "{name}: {instruction:?}");
+        }
+    }
+    let by_address = Some(Operand::StorageClass(StorageClass::PhysicalStorageBuffer));
+    assert!(reached.values().any(|class| *class == by_address), "{name}");
+}
+
 #[test]
 fn every_use_validates_agrees_with_rust_and_translates() {
     let library = ShaderLibrary::new(None).unwrap();
     let uses = uses();
-    for (key @ (shader, vars, _), found) in &uses {
+    for (key @ (shader, vars, bindings), found) in &uses {
         let name = format!("{shader} {vars:?} ({})", found.example);
         let text = library.expand(shader, vars).unwrap_or_else(|error| panic!("{name}: {error}"));
         let module = naga::front::wgsl::parse_str(&text)
@@ -254,10 +284,12 @@ fn every_use_validates_agrees_with_rust_and_translates() {
         let info = validate(&module, found);
         check_interface(&module, found, key);
         translate(&module, &info, found, &name);
+        check_addresses(&text, *bindings, false, &name);
         // Where an adapter has them, the parameters are immediates.
         let text = nevus::gpu::as_immediates(&text).unwrap_or_else(|| panic!("{name}: its parameters"));
         let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
         validate_with(&module, found, Capabilities::IMMEDIATES);
+        check_addresses(&text, *bindings, true, &name);
     }
     println!("{} expansions of {} shaders", uses.len(), ShaderLibrary::names().len());
 }

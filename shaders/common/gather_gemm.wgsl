@@ -1,6 +1,6 @@
 // The implicit GEMM that convolutions and transposed convolutions share: a register tile of {{ tile }} output channels
-// by {{ lanes }} lanes times {{ pixels }} pixels; each turn of the inner loop takes four input channels in one
-// 16-byte load a pixel.
+// by {{ lanes }} lanes times {{ pixels }} pixels; each turn of the inner loop takes {{ fours }} times four input channels, each
+// four in one 16-byte load a pixel.
 //
 //   out[n, co, oy, ox] = bias[co] + sum over ky, kx, ci of x[n, ci, iy, ix] * weight[ky, kx, ci, co]
 //   iy = (oy * scale_y + shift_y + ky * step_y) / div_y, where that is whole and inside; ix likewise
@@ -14,6 +14,7 @@
 // taps do not overlap (kernel = stride), so a workgroup computes one tap and scatters it: out y = iy * kh + ky. With a kernel
 // of 1×1 that is a plain GEMM. `joined` 1: so, with the channels of all taps one after the other, as if they were channels.
 // `batched` 1: every tap has images of its own, x_stride and out_stride apart, and none is summed: one plain GEMM a tap.
+// `fours` above 1 divides the number of fours of input channels and those of a panel, and takes `broadcast`.
 // `quad`: how many of four input channels there are, where ci is below 4.
 // `residual`, `relu`, `mask`: what `common/epilogue` does to out.
 //
@@ -48,9 +49,11 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let w_tap = tap * tap_len;
 {% endif %}
     var plane_at = 0u;
-    for (var turn = 0u; turn < p.ci4; turn++) {
+    for (var turn = 0u; turn < p.ci4; turn += {{ fours }}u) {
+{% for t in range(fours) %}
 {% for g in range(pixels) %}
-        let q{{ g }} = from_wide(x[x{{ g }}_base + in_plane{{ g }} + plane_at]);
+        let q{{ t }}_{{ g }} = from_wide(x[x{{ g }}_base + in_plane{{ g }} + plane_at{% if t %} + {{ t }}u * x_plane{% endif %}]);
+{% endfor %}
 {% endfor %}
 {% else %}
 {% if fractional %}
@@ -64,11 +67,16 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     var dx = first_dx;
     var k = 0u;
     var plane_at = 0u;
-    for (var turn = 0u; turn < turns; turn++) {
+    for (var turn = 0u; turn < turns; turn += {{ fours }}u) {
         let moved = u32(dy * i32(p.w) + dx) + plane_at;
 {% for g in range(pixels) %}
         let ok{{ g }} = u32(y{{ g }} + dy) < p.h && u32(x{{ g }} + dx) < p.w;
-        let q{{ g }} = select(vec4<f32>(0.0), from_wide(x[select(x{{ g }}_base, x{{ g }}_pixel + moved, ok{{ g }})]), ok{{ g }});
+        let place{{ g }} = select(x{{ g }}_base, x{{ g }}_pixel + moved, ok{{ g }});
+{% endfor %}
+{% for t in range(fours) %}
+{% for g in range(pixels) %}
+        let q{{ t }}_{{ g }} = select(vec4<f32>(0.0), from_wide(x[place{{ g }}{% if t %} + {{ t }}u * x_plane{% endif %}]), ok{{ g }});
+{% endfor %}
 {% endfor %}
 {% endif %}
 {% set turned = "turn" if subpixel or batched else "k" %}
@@ -78,25 +86,30 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         let w_panel = w_matrix + panel * panel_rows - panel;
         // Past the last input channel x holds zeros; the weight of the last meets them.
 {% if broadcast %}
+{% for t in range(fours) %}
 {% for j in range((quads * 4 + lanes - 1) // lanes) %}
-        let w{{ j }} = from_wide(weight[w_panel + (w_tap + w_row{{ j }}) * width + min({{ turned }} * 4u + w_ci{{ j }}, p.ci - 1u)]);
+        let w{{ t }}_{{ j }} = from_wide(weight[w_panel + (w_tap + w_row{{ j }}) * width + min({{ turned }} * 4u + {{ t * 4 }}u + w_ci{{ j }}, p.ci - 1u)]);
+{% endfor %}
 {% endfor %}
 {% else %}
 {% for q in range(quads) %}
 {% for c in range(4) %}
-        let w{{ q + c * quads }} = from_wide(weight[w_panel + (w_tap + w_row{{ q }}) * width + min({{ turned }} * 4u + {{ c }}u, p.ci - 1u)]);
+        let w0_{{ q + c * quads }} = from_wide(weight[w_panel + (w_tap + w_row{{ q }}) * width + min({{ turned }} * 4u + {{ c }}u, p.ci - 1u)]);
 {% endfor %}
 {% endfor %}
 {% endif %}
 {% elif broadcast %}
+{% for t in range(fours) %}
 {% for j in range((tile + lanes - 1) // lanes) %}
-        let w{{ j }} = from_wide(weight[{% if joined %}{{ turned }} * width{{ j }}{% else %}w_tap + {{ turned }} * width{% endif %} + w_at{{ j }}]);
+        let w{{ t }}_{{ j }} = from_wide(weight[{% if joined %}({{ turned }} + {{ t }}u) * width{{ j }}{% else %}w_tap + ({{ turned }} + {{ t }}u) * width{% endif %} + w_at{{ j }}]);
+{% endfor %}
 {% endfor %}
 {% endif %}
 {% for o in range(tile) %}
 {% if not (swapped or broadcast) %}
-        let w{{ o }} = from_wide(weight[w_panel + w_tap + {{ turned }} * width + min(co0 + {{ o }}u, p.co - 1u)]);
+        let w0_{{ o }} = from_wide(weight[w_panel + w_tap + {{ turned }} * width + min(co0 + {{ o }}u, p.co - 1u)]);
 {% endif %}
+{% for t in range(fours) %}
 {% for name in ["a", "b", "d", "e"][:quad] %}
 {% set c = loop.index0 %}
 {% if swapped %}
@@ -107,18 +120,21 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% set part = ["x", "y", "z", "w"][c] %}
 {% endif %}
 {% if broadcast %}
-        let {{ name }}{{ o }} = subgroupBroadcast(w{{ load // lanes }}.{{ part }}, {{ load % lanes }}u);
+        let {{ name }}{{ t }}_{{ o }} = subgroupBroadcast(w{{ t }}_{{ load // lanes }}.{{ part }}, {{ load % lanes }}u);
 {% else %}
-        let {{ name }}{{ o }} = w{{ load }}.{{ part }};
+        let {{ name }}{{ t }}_{{ o }} = w{{ t }}_{{ load }}.{{ part }};
 {% endif %}
 {% endfor %}
+{% endfor %}
 {% for g in range(pixels) %}
+{% for t in range(fours) %}
 {% for name in ["a", "b", "d", "e"][:quad] %}
-        c{{ o }}_{{ g }} = fma({{ name }}{{ o }}, q{{ g }}.{{ ["x", "y", "z", "w"][loop.index0] }}, c{{ o }}_{{ g }});
+        c{{ o }}_{{ g }} = fma({{ name }}{{ t }}_{{ o }}, q{{ t }}_{{ g }}.{{ ["x", "y", "z", "w"][loop.index0] }}, c{{ o }}_{{ g }});
 {% endfor %}
 {% endfor %}
 {% endfor %}
-        plane_at += x_plane;
+{% endfor %}
+        plane_at += {% if fours > 1 %}{{ fours }}u * {% endif %}x_plane;
 {% if subpixel or batched %}
     }
 {% if subpixel and not joined %}
@@ -126,7 +142,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let kx = tap % p.kw;
 {% endif %}
 {% else %}
-        k++;
+        k += {{ fours }}u;
         let tap_ends = k == p.ci4;
         k = select(k, 0u, tap_ends);
         plane_at = select(plane_at, 0u, tap_ends);

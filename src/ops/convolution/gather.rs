@@ -76,7 +76,7 @@ pub fn gather(
             // An image may be so large that fewer channels than that can be bound at a time.
             let fits = call.channel_runs(&written, tile.channels).is_ok();
             let fewer = Tile::image(to[0], staging).channels;
-            (false, if fits { tile } else { Tile { channels: fewer, ..tile } })
+            (false, if fits { tile } else { Tile { channels: fewer, ..tile } }.paired(from[0], flops(g, 1), call.caps))
         }
         _ => (false, Tile::image(to[0], staging)),
     };
@@ -95,7 +95,10 @@ pub fn gather(
     let joined = by == Taps::Joined && runs.len() == 1;
     let all = taps * to[0].next_multiple_of(4);
     let (tile, taps_apart) = match joined {
-        true => (Tile::image(all, staging).filling(all, [g.n * plane, 1], flops(g, 1), call.caps), 1),
+        true => {
+            let tile = Tile::image(all, staging).filling(all, [g.n * plane, 1], flops(g, 1), call.caps);
+            (tile.paired(from[0], flops(g, 1), call.caps), 1)
+        }
         false => (tile, taps_apart),
     };
     for channels in runs {
@@ -159,7 +162,7 @@ pub fn gather(
                         (true, _) => launch.var("kw", g.kernel[1] as i64).var("quad", few),
                         (_, Staging::Workgroup) => launch.var("shared", parts.count > 1),
                         (_, Staging::Matrices { rows, .. }) => launch.var("rows", i64::from(rows)),
-                        _ => launch.var("quad", few),
+                        _ => launch.var("quad", few).var("fours", tile.fours as i64),
                     }
                 };
                 let mut ends: Vec<Binding> = bias.into_iter().chain(extras.bindings()).collect();

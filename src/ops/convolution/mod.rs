@@ -172,6 +172,8 @@ pub struct Tile {
     pub pixels: usize,
     /// Columns of a lane that sums a weight gradient.
     pub columns: usize,
+    /// Fours of input channels in a turn of the loop that writes an image.
+    pub fours: usize,
     /// Where the operands are while they are used.
     pub staging: Staging,
 }
@@ -303,7 +305,7 @@ impl Tile {
             (Staging::Matrices { .. }, _) => 64 / lanes.min(64),
             _ => 8,
         };
-        Self { lanes, channels, pixels, columns: 1, staging }
+        Self { lanes, channels, pixels, columns: 1, fours: 1, staging }
     }
 
     /// The tile for an image of `channels` channels that is written: of four where there are no more.
@@ -360,6 +362,14 @@ impl Tile {
         let tile = if computes_hardly_more(count, long.pixels, fitting.pixels) { long } else { fitting };
         let doubled = tile.doubled(channels, [count, points], work, caps);
         if doubled.channels == DOUBLE { doubled } else { fitting }
+    }
+
+    /// The same with eight of `inner` input channels a turn in place of twice the channels, where loads by address leave room
+    /// for their code and `work` of a sample is worth compiling it: sums are then copied and masked half as often.
+    fn paired(self, inner: usize, work: u64, caps: &Caps) -> Self {
+        let pairs =
+            caps.addresses && self.staging == Staging::Subgroup && self.channels >= 32 && inner.is_multiple_of(8);
+        if pairs && work >= LARGE_TILES_FROM { Self { channels: 32, fours: 2, ..self } } else { self }
     }
 
     /// Pixels of a workgroup that writes an image.
@@ -447,6 +457,25 @@ mod tests {
         assert_eq!(channels(512, 49, work, large), 32, "few workgroups");
         let short = Tile::new(64, Staging::Subgroup);
         assert_eq!(short.doubled(64, [3136, 1], work, &caps(large)).channels, 32, "short turns");
+    }
+
+    #[test]
+    fn turns_take_eight_channels_by_addresses() {
+        let mut caps = caps(Some(65_536));
+        caps.addresses = true;
+        let paired = |tile: Tile, inner, work| {
+            let tile = tile.paired(inner, work, &caps);
+            [tile.channels, tile.fours]
+        };
+        let (tile, work) = (Tile::new(64, Staging::Subgroup), LARGE_TILES_FROM);
+        let double = Tile { channels: DOUBLE, ..tile };
+        assert_eq!([64, 60].map(|inner| paired(double, inner, work)), [[32, 2], [64, 1]]);
+        assert_eq!(paired(tile, 64, work), [32, 2]);
+        assert_eq!(paired(tile, 64, work - 1), [32, 1], "little work");
+        assert_eq!(paired(Tile::new(16, Staging::Subgroup), 64, work), [16, 1], "a tile of 16 channels");
+        assert_eq!(paired(Tile::new(64, Staging::Workgroup), 64, work), [64, 1]);
+        caps.addresses = false;
+        assert_eq!(double.paired(64, work, &caps).fours, 1);
     }
 
     #[test]

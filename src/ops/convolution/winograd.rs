@@ -90,7 +90,7 @@ impl Winograd {
             return Worth::Slower;
         }
         let samples = if fixed { 1 } else { g.n };
-        let [own, other] = [self.m, 6 - self.m].map(|m| Self { m, ..self }.cost(g, tiled, samples, fixed));
+        let [own, other] = [self.m, 6 - self.m].map(|m| Self { m, ..self }.cost(caps, g, tiled, samples, fixed));
         let other = if gpu { f64::INFINITY } else { other };
         let plain = 9.0 * (samples * g.y[1] * g.y[2] * g.x[0] * g.y[0]) as f64;
         let better = own < 0.9 * plain && (own < other || own == other && self.m == 2);
@@ -99,9 +99,14 @@ impl Winograd {
 
     /// Time, in products of two channels at a pixel and tap by the plain GEMM: of the products, of an image's way to
     /// the points or back, for each channel, and of the weight's, for each pair. Measured on two cores through a software
-    /// driver; other devices move memory faster still beside what they compute.
-    fn cost(self, g: &Geometry, tiled: Side, samples: usize, fixed: bool) -> f64 {
-        let [image, weight] = if self.m == 2 { [30.0, 20.0] } else { [50.0, 37.0] };
+    /// driver, by addresses and without; other devices move memory faster still beside what they compute.
+    fn cost(self, caps: &Caps, g: &Geometry, tiled: Side, samples: usize, fixed: bool) -> f64 {
+        let [image, weight] = match (self.m, caps.addresses) {
+            (2, false) => [30.0, 20.0],
+            (2, true) => [15.0, 12.0],
+            (_, false) => [50.0, 37.0],
+            (_, true) => [25.0, 20.0],
+        };
         let [rows, columns] = self.tiles(if tiled == Side::Y { g.y } else { g.x });
         let tiles = samples * rows * columns;
         let together = match self.staging {
@@ -215,6 +220,7 @@ impl Winograd {
             lowered.launches.push(self.launch(call, &INPUT, &params, vec![source.binding, input], count * from4));
 
             let tile = tile.filling(to[0], [count, points], flops(g, 1), call.caps);
+            let tile = tile.paired(from[0], flops(g, 1), call.caps);
             let co_tiles = to[0].div_ceil(tile.channels);
             let params = GatherParams {
                 pixels: count as u32,
@@ -243,7 +249,7 @@ impl Winograd {
                 launch.var("fractional", false).var("subpixel", false).var("batched", true).var("joined", false);
             let launch = match self.staging {
                 Staging::Workgroup => launch.var("shared", false),
-                _ => launch.var("quad", from[0].min(4) as i64),
+                _ => launch.var("quad", from[0].min(4) as i64).var("fours", tile.fours as i64),
             };
             lowered.launches.push(launch.var("swapped", !forward).var("pixels", tile.pixels as i64));
 
