@@ -85,12 +85,15 @@ fn disjoint_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offe
     image::all_c4(op, inputs, outputs, offered).filter(|_| disjoint)
 }
 
+/// Whether a shader can write out both the taps of a window and the pixels of a cell.
+fn is_written_out(windows: &Windows) -> bool {
+    taps(windows) <= WRITTEN_OUT && windows.stride[0] * windows.stride[1] <= WRITTEN_OUT
+}
+
 /// Overlapping windows whose taps a shader can write out.
 fn small_layouts(op: &dyn Op, inputs: &[&[usize]], outputs: &[&[usize]], offered: &[Layout]) -> Option<Layouts> {
     let windows = op.downcast::<MaxPool2dBackward>()?.pool.windows();
-    let cell = windows.stride[0] * windows.stride[1];
-    let small = taps(&windows) <= WRITTEN_OUT && cell <= WRITTEN_OUT && !windows.disjoint();
-    image::all_c4(op, inputs, outputs, offered).filter(|_| small)
+    image::all_c4(op, inputs, outputs, offered).filter(|_| is_written_out(&windows) && !windows.disjoint())
 }
 
 /// Windows whose taps a shader can write out.
@@ -107,8 +110,7 @@ fn disjoint_taps_layouts(
     offered: &[Layout],
 ) -> Option<Layouts> {
     let windows = op.downcast::<MaxPool2dBackward>()?.pool.windows();
-    let few = taps(&windows) <= WRITTEN_OUT && windows.stride[0] * windows.stride[1] <= WRITTEN_OUT;
-    disjoint_layouts(op, inputs, outputs, offered).filter(|_| few)
+    disjoint_layouts(op, inputs, outputs, offered).filter(|_| is_written_out(&windows))
 }
 
 /// As [`forward`], with the taps written out.
