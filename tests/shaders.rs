@@ -247,7 +247,8 @@ fn translate(module: &Module, info: &ModuleInfo, found: &Found, name: &str) {
     assert!(text.contains("numthreads"), "{name}");
 }
 
-/// What software drivers run, on systems with Vulkan of their own: no storage buffer but those of atomics is reached into other than by its address.
+/// What software drivers run, on systems with Vulkan of their own: no storage buffer but those of atomics is reached into other
+/// than by its address.
 fn check_addresses(text: &str, bindings: usize, immediates: bool, name: &str) {
     if !nevus::gpu::ABLE {
         return;

@@ -126,8 +126,8 @@ struct Rewriter {
 
 impl Rewriter {
     fn new(mut module: Module, bindings: &Range<u32>) -> Result<Self, String> {
-        let storage = storage(&module, bindings);
         let types = module.types_global_values.iter().filter_map(|i| Some((i.result_id?, i.clone()))).collect();
+        let storage = storage(&module, &types, bindings);
         let model = module.memory_model.as_mut().ok_or("no memory model")?;
         model.operands[0] = Operand::AddressingModel(AddressingModel::PhysicalStorageBuffer64);
         let set = |i: &Instruction| matches!(&i.operands[0], Operand::LiteralString(name) if name == "GLSL.std.450");
@@ -277,9 +277,7 @@ impl Rewriter {
 }
 
 /// The module's storage buffers at `bindings` that are a struct around one runtime array.
-fn storage(module: &Module, bindings: &Range<u32>) -> HashMap<Word, Storage> {
-    let types: HashMap<Word, &Instruction> =
-        module.types_global_values.iter().filter_map(|i| Some((i.result_id?, i))).collect();
+fn storage(module: &Module, types: &HashMap<Word, Instruction>, bindings: &Range<u32>) -> HashMap<Word, Storage> {
     let decorated = |target: Word, decoration: Decoration| {
         module.annotations.iter().find_map(|i| match &i.operands[..] {
             [Operand::IdRef(id), Operand::Decoration(of), Operand::LiteralBit32(value)]
