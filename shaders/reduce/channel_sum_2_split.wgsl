@@ -24,10 +24,20 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     let groups = (p.c + 3u) / 4u;
     let to = (wid.y * PARTS + lane) * groups + wid.x;
 {% set each = 64 // lanes %}
+{% set turn = 4 %}
 {% for j in range(each) %}
     var sum{{ j }} = vec4<f32>(0.0);
 {% endfor %}
-    for (var i = lane; i < whole; i += PARTS) {
+    // Several of each part a turn: at every turn a software driver copies the sums.
+    let most = whole / (PARTS * {{ turn }}u) * (PARTS * {{ turn }}u);
+    for (var i = lane; i < most; i += PARTS * {{ turn }}u) {
+{% for t in range(turn) %}
+{% for j in range(each) %}
+        sum{{ j }} += from_wide(input[start + i + {{ t }}u * PARTS + {{ j * lanes }}u]);
+{% endfor %}
+{% endfor %}
+    }
+    for (var i = most + lane; i < whole; i += PARTS) {
 {% for j in range(each) %}
         sum{{ j }} += from_wide(input[start + i + {{ j * lanes }}u]);
 {% endfor %}
