@@ -29,10 +29,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let r{{ i }} = input_points({% for j in range(points) %}pixel(start, iy + {{ i }}, ix + {{ j }}){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}
     let plane = p.count * quads;
+    let row = {{ points }}u * plane;
 {% for j in range(points) %}
     let c{{ j }} = input_points({% for i in range(points) %}r{{ i }}.p{{ j }}{% if not loop.last %}, {% endif %}{% endfor %});
+    var to{{ j }} = i + {{ j }}u * plane;
 {% for i in range(points) %}
-    out[{{ i * points + j }}u * plane + i] = to_wide(c{{ j }}.p{{ i }});
+    out[to{{ j }}] = to_wide(c{{ j }}.p{{ i }});
+    to{{ j }} += row;
 {% endfor %}
 {% endfor %}
 }
