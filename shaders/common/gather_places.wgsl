@@ -3,8 +3,14 @@
 {% for g in range(count) %}
 {% set i = of ~ g %}
     let at{{ i }} = min(tile * {{ group_pixels }}u + {{ g * step }}u + {{ first }}, last);
+{% if batched %}
+    // One image in one row.
+    let n{{ i }} = 0u;
+    let in_plane{{ i }} = at{{ i }};
+{% else %}
     let n{{ i }} = at{{ i }} / plane;
     let in_plane{{ i }} = at{{ i }} - n{{ i }} * plane;
     let oy{{ i }} = in_plane{{ i }} / row;
     let ox{{ i }} = in_plane{{ i }} - oy{{ i }} * row;
+{% endif %}
 {% endfor %}
