@@ -11,7 +11,7 @@ use nevus::Error;
 use nevus::gpu::{Caps, Field, FieldKind, ParamBlock, ShaderLibrary, Vars};
 use nevus::graph::Op;
 use nevus::ops::conv_transpose2d::ConvTranspose2d;
-use nevus::ops::conv2d::{Conv2d, Conv2dBackwardData};
+use nevus::ops::conv2d::{Conv2d, Conv2dBackwardData, Conv2dBackwardWeight};
 use nevus::ops::{Epilogue, Launch, OPS, ShaderInfo, Version, harness};
 use rspirv::dr::{Instruction, Operand};
 use rspirv::spirv::{self, StorageClass};
@@ -109,17 +109,22 @@ fn uses() -> BTreeMap<Use, Found> {
     caps.instruction_cache = Some(64 << 10);
     let (point, padded) = (Conv2d::padded(0), Conv2d::padded(1));
     let of_data = |conv| Conv2dBackwardData { conv, size: [112, 112] };
-    let ops: [(&dyn Op, [[usize; 4]; 2]); 5] = [
-        (&point, [[1, 64, 112, 112], [128, 64, 1, 1]]),
-        (&padded, [[1, 64, 112, 112], [128, 64, 3, 3]]),
-        (&of_data(point), [[1, 128, 112, 112], [128, 64, 1, 1]]),
-        (&of_data(padded), [[1, 128, 112, 112], [128, 64, 3, 3]]),
-        (&ConvTranspose2d::upsampling(2).unwrap(), [[1, 64, 112, 112], [64, 32, 2, 2]]),
+    let of_weight = |conv, kernel| Conv2dBackwardWeight { conv, kernel };
+    // Where loads go by addresses, two fours of input channels in place of twice the channels, and twice the pixels.
+    let images = [("tile", 64), ("fours", 2)];
+    let weights = [("columns", 2), ("pixels", 8)];
+    let ops: [(&dyn Op, [[usize; 4]; 2], _); 7] = [
+        (&point, [[1, 64, 112, 112], [128, 64, 1, 1]], images),
+        (&padded, [[1, 64, 112, 112], [128, 64, 3, 3]], images),
+        (&of_data(point), [[1, 128, 112, 112], [128, 64, 1, 1]], images),
+        (&of_data(padded), [[1, 128, 112, 112], [128, 64, 3, 3]], images),
+        (&ConvTranspose2d::upsampling(2).unwrap(), [[1, 64, 112, 112], [64, 32, 2, 2]], images),
+        (&of_weight(point, [1, 1]), [[1, 64, 112, 112], [1, 128, 112, 112]], weights),
+        (&of_weight(padded, [3, 3]), [[1, 64, 112, 112], [1, 128, 112, 112]], weights),
     ];
-    for ((op, inputs), addresses) in ops.iter().flat_map(|op| [(op, false), (op, true)]) {
-        // Where loads go by addresses, two fours of input channels in place of twice the channels.
+    for ((op, inputs, names), addresses) in ops.iter().flat_map(|op| [(op, false), (op, true)]) {
         caps.addresses = addresses;
-        let (name, larger) = if addresses { ("fours", 2) } else { ("tile", 64) };
+        let (name, larger) = names[usize::from(addresses)];
         let inputs: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
         let mut count = 0;
         for version in nevus::ops::kernel(op.kernel()).unwrap().versions {

@@ -1,5 +1,5 @@
 // The weight gradient that convolutions and transposed convolutions share. A lane holds {{ columns }} of the columns, pairs of a
-// tap and four channels of the shifted operand; {{ tile }} channels of the other operand are broadcast to all lanes; four pixels a
+// tap and four channels of the shifted operand; {{ tile }} channels of the other operand are broadcast to all lanes; {{ pixels }} pixels a
 // turn.
 //
 //   out[ky, kx, s, b] = sum over n, y, x of shifted[n, s, y * stride_y - pad_y + ky * dil_y, …] * broad[n, b, y, x]
@@ -44,7 +44,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% include "common/weight_continue" %}
     // One loop over the pixels of all rows and samples: at every turn of every loop a software driver copies what the
     // loop carries, here the whole tile.
-    let row_turns = (p.ow + 3u) / 4u;
+    let row_turns = (p.ow + {{ pixels - 1 }}u) / {{ pixels }}u;
     let turns = (end_sample - min(first_sample, end_sample)) * (end_row - min(first_row, end_row)) * row_turns;
     var n = first_sample;
     var y = first_row;
@@ -61,7 +61,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
         let b_row = p.b_base + n * p.b_stride + y * p.ow;
 {% endif %}
 {% for h in range(columns) %}
-{% for t in range(4) %}
+{% for t in range(pixels) %}
         let ix{{ t }}_{{ h }} = i32((x + {{ t }}u) * p.stride_x) + dx{{ h }};
         let ok{{ t }}_{{ h }} = row_ok{{ h }} && u32(ix{{ t }}_{{ h }}) < p.w && x + {{ t }}u < p.ow;
         let s_at{{ t }}_{{ h }} = s_row{{ h }} + select(0u, u32(ix{{ t }}_{{ h }}), ok{{ t }}_{{ h }});
@@ -69,12 +69,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% endfor %}
 {% endfor %}
 {% if broadcast %}
-{% for t in range(4 // packed_pixels) %}
+{% for t in range(pixels // packed_pixels) %}
         let bx{{ t }} = x + {{ t * packed_pixels }}u + b_pixel;
         let g{{ t }} = select(vec4<f32>(0.0), from_wide(broad[b_row + min(bx{{ t }}, p.ow - 1u)]), bx{{ t }} < p.ow);
 {% endfor %}
 {% else %}
-{% for t in range(4) %}
+{% for t in range(pixels) %}
 {% for j in range(quads) %}
         let g{{ t }}_{{ j }} = select(vec4<f32>(0.0), from_wide(broad[b_row + min(b0 / 4u + {{ j }}u, b4 - 1u) * b_plane + min(x + {{ t }}u, p.ow - 1u)]), x + {{ t }}u < p.ow);
 {% endfor %}
@@ -82,7 +82,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% endif %}
 {% for o in range(tile) %}
 {% set part = ["x", "y", "z", "w"][o % 4] %}
-{% for t in range(4) %}
+{% for t in range(pixels) %}
 {% if broadcast %}
         let v{{ o }}_{{ t }} = subgroupBroadcast(g{{ t // packed_pixels }}.{{ part }}, {{ (t % packed_pixels) * quads + o // 4 }}u);
 {% else %}
@@ -92,13 +92,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
 {% for h in range(columns) %}
 {% for k in range(4) %}
 {% set lane_part = ["x", "y", "z", "w"][k] %}
-{% for t in range(4) %}
+{% for t in range(pixels) %}
         c{{ o }}_{{ h * 4 + k }} = fma(v{{ o }}_{{ t }}, q{{ t }}_{{ h }}.{{ lane_part }}, c{{ o }}_{{ h * 4 + k }});
 {% endfor %}
 {% endfor %}
 {% endfor %}
 {% endfor %}
-        x += 4u;
+        x += {{ pixels }}u;
         let row_ends = x >= p.ow;
         x = select(x, 0u, row_ends);
         y += select(0u, 1u, row_ends);

@@ -322,8 +322,7 @@ impl Tile {
     /// The tile of lanes that hold the columns of a row of `taps`.
     #[must_use]
     pub fn row_columns(taps: usize, staging: Staging) -> Self {
-        let tile = Self::new(if taps <= 3 { 16 } else { 8 }, staging);
-        Self { pixels: 4, ..tile }
+        Self::new(if taps <= 3 { 16 } else { 8 }, staging)
     }
 
     /// The same for no more than `count` pixels, so that the lanes compute few of them more than once.

@@ -1,7 +1,7 @@
 //! The GEMM over all pixels that gives a weight's gradient.
 
 use crate::error::Result;
-use crate::gpu::{ParamBlock, gpu_params};
+use crate::gpu::{Caps, ParamBlock, gpu_params};
 use crate::ops::call::ALIGNMENT;
 use crate::ops::{Call, Launch, Lowered, ShaderInfo, Slot, fold};
 
@@ -77,6 +77,13 @@ fn rows_by_four(g: &Geometry) -> Geometry {
     let Some(width) = (16..pixels).step_by(4).find(|&width| pixels.is_multiple_of(width)) else { return *g };
     let [x, y] = [g.x[0], g.y[0]].map(|channels| [channels, pixels / width, width]);
     Geometry { x, y, ..*g }
+}
+
+/// Pixels of a turn over rows of `count`: eight where loads by address leave room for their code and few of them are none. Sums
+/// are then copied and masked half as often.
+pub(super) fn turn_pixels(count: usize, caps: &Caps) -> usize {
+    let [short, long] = [4, 8].map(|turn| count.next_multiple_of(turn));
+    if caps.addresses && 20 * long <= 21 * short { 8 } else { 4 }
 }
 
 /// The GEMM over all pixels that gives the weight's gradient.
@@ -155,9 +162,12 @@ pub fn weight_gradient(
             true => launch
                 .var("kw", g.kernel[1] as i64)
                 .var("stride", g.stride[1] as i64)
-                .var("pixels", tile.pixels as i64)
+                .var("pixels", turn_pixels(g.y[2], call.caps) as i64)
                 .var("quad", g.x[0].min(4) as i64),
-            false => launch.var("transposed", g.weight_outer_y).var("columns", tile.columns as i64),
+            false => launch
+                .var("transposed", g.weight_outer_y)
+                .var("columns", tile.columns as i64)
+                .var("pixels", turn_pixels(g.y[2], call.caps) as i64),
         });
     }
     if partial {

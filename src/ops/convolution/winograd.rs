@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::gpu::{Caps, DeviceType, ParamBlock, gpu_params};
 use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, Worth, flat, fold};
 
+use super::weight::turn_pixels;
 use super::{GatherParams, Geometry, SUBGROUP, Side, Staging, Tile, WG, WeightParams, bias_slot, flops, images, vars};
 
 gpu_params! {
@@ -326,6 +327,7 @@ impl Winograd {
             let launch = Launch::new(shader, &params, vec![input, gradient, at_points], workgroups)
                 .work((2 * points * count * g.x[0] * g.y[0]) as u64);
             let launch = tile.vars(launch, call).var("columns", tile.columns as i64);
+            let launch = launch.var("pixels", turn_pixels(count, call.caps) as i64);
             lowered.launches.push(launch.var("continued", at > 0).var("transposed", false));
         }
         let params = weight_params(x4, g.y[0]);
