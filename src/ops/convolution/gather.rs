@@ -5,7 +5,8 @@ use crate::gpu::gpu_params;
 use crate::ops::{Binding, Call, Launch, Lowered, Slot, fold};
 
 use super::parts::{PartSum, Parts, every};
-use super::{Geometry, Side, Staging, Tile, bias_slot, flops, phases, vars};
+use super::tile::phases;
+use super::{Geometry, Side, Staging, Tile, bias_slot, flops, vars};
 
 gpu_params! {
     /// The uniform block of `common/gather_gemm`.

@@ -5,7 +5,8 @@ use crate::gpu::{Caps, ParamBlock, gpu_params};
 use crate::ops::call::ALIGNMENT;
 use crate::ops::{Call, Launch, Lowered, ShaderInfo, Slot, fold};
 
-use super::{Geometry, LONG_COLUMNS, Staging, Tile, WG, flops};
+use super::tile::LONG_COLUMNS;
+use super::{Geometry, Staging, Tile, WG, flops};
 
 gpu_params! {
     /// The uniform block of `common/weight_gemm`.
