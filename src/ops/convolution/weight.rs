@@ -67,7 +67,7 @@ impl Columns {
     }
 }
 
-/// Pixels are summed four at a time, and but in workgroup memory no four cross a row's end. Where every pixel meets its own alone, an image is
+/// Pixels are summed four or eight at a time, and but in workgroup memory none of these cross a row's end. Where every pixel meets its own alone, an image is
 /// taken as other rows of as many pixels, of which less is left over.
 fn rows_by_four(g: &Geometry) -> Geometry {
     let pointwise = g.kernel == [1, 1] && g.stride == [1, 1] && g.padding == [0, 0];
@@ -80,8 +80,8 @@ fn rows_by_four(g: &Geometry) -> Geometry {
     Geometry { x, y, ..*g }
 }
 
-/// Pixels of a turn over rows of `count`: eight where loads by address leave room for their code and few of them are none. Sums
-/// are then copied and masked half as often.
+/// Pixels of a turn over rows of `count`: eight where loads by address leave room for their code (26 KiB by rows of taps) and few
+/// of them are none. Sums are then copied and masked half as often.
 pub(super) fn turn_pixels(count: usize, caps: &Caps) -> usize {
     let [short, long] = [4, 8].map(|turn| count.next_multiple_of(turn));
     if caps.addresses && 20 * long <= 21 * short { 8 } else { 4 }
