@@ -100,7 +100,7 @@ pub fn kernel(name: &str) -> Option<&'static Kernel> {
 }
 
 /// The version whose results a version, named by its shader, gives to the bit: itself, where it is not a plainer one with
-/// other tiles.
+/// other tiles or other dispatches.
 #[must_use]
 pub fn same_bits(shader: &str) -> &str {
     conv2d::SAME_BITS

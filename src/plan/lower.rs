@@ -359,8 +359,8 @@ fn choose(
         Worth::Impossible => false,
     };
     let usual = versions.iter().rev().copied().filter(expected).find_map(fitting);
-    // A row says what is faster than the version that it was measured beside: where another one is usual, not only with
-    // another tile, it says nothing.
+    // A row says what is faster than the version that it was measured beside: where one with other results is usual, it says
+    // nothing.
     let measured = options.table.as_ref().filter(|_| !unmeasured).and_then(|table| {
         let (beside, _) = usual.as_ref()?;
         let row = table.get(kernel.name, &ops::class(prospect, beside.requires.half))?;

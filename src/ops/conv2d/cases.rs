@@ -31,6 +31,7 @@ const SHAPES: &[Shape] = &[
     shape([1, 8, 12, 3], 40, 3, 1, 1, "two tiles of channels out, the second a part"),
     shape([3, 4, 9, 11], 4, 3, 1, 1, "few channels and tiles that reach over every border"),
     shape([1, 5, 26, 27], 36, 3, 1, 1, "49 of Winograd's tiles: 7 pixels a lane where caches are large"),
+    shape([2, 3, 9, 10], 12, 3, 1, 1, "three channels in, in Winograd's tiles"),
     shape([1, 6, 5, 4], 3, 3, 1, 0, "no padding: less out than in"),
     Shape {
         x: [2, 5, 3, 7],

@@ -157,6 +157,7 @@ pub(super) const FORWARD: &[Version] = &[
     winograd::FORWARD[2],
     winograd::FORWARD[3],
     winograd::FORWARD[4],
+    winograd::FORWARD[5],
     half!("conv2d/forward_8_half", Requires::HALF, |_| Staging::Registers, Version::ALWAYS),
     half!(
         "conv2d/forward_9_half_subgroup",
@@ -200,13 +201,16 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
     winograd::BACKWARD_DATA[2],
     winograd::BACKWARD_DATA[3],
     winograd::BACKWARD_DATA[4],
+    winograd::BACKWARD_DATA[5],
 ];
 
-/// Versions that add the same products in the same order as others, those after them: only their tiles differ.
+/// Versions that add the same products in the same order as others, those after them, by other tiles or in one dispatch.
 pub(crate) const SAME_BITS: &[(&str, &str)] = &[
     ("conv2d/forward_15_long_subgroup", "conv2d/forward_3_subgroup"),
+    ("conv2d/forward_17_fused_winograd4_subgroup", "conv2d/forward_7_winograd4_subgroup"),
     ("conv2d/forward_11_rows_subgroup", "conv2d/forward_10_rows_subgroup"),
     ("conv2d/backward_data_13_long_subgroup", "conv2d/backward_data_3_subgroup"),
+    ("conv2d/backward_data_14_fused_winograd4_subgroup", "conv2d/backward_data_7_winograd4_subgroup"),
     ("conv2d/backward_data_9_rows_subgroup", "conv2d/backward_data_8_rows_subgroup"),
     ("conv2d/backward_weight_12_long_subgroup", "conv2d/backward_weight_3_subgroup"),
 ];
@@ -383,7 +387,7 @@ fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
 /// Twice the code in a turn: more than the nearest instruction cache of most processors holds, and a gain on others where
 /// images are not so small that more lanes are idle, nor that one photograph costs less than compiling it.
 fn on_a_larger_cache(prospect: &Prospect<'_>, g: &Geometry, writes: Side) -> Worth {
-    const LITTLE: u64 = 300_000_000;
+    const LITTLE: u64 = 200_000_000;
     let [_, h, w] = if writes == Side::Y { g.y } else { g.x };
     let [short, long] = [4, 8].map(|each| convolution::computed(h * w, each));
     let gains = 10 * long <= 11 * short && !(prospect.fixed && convolution::flops(g, 1) < LITTLE);

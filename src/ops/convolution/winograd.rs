@@ -45,13 +45,27 @@ const ROUND: usize = 2 << 20;
 /// thousands of runs would gain.
 const LITTLE: u64 = 200_000_000;
 
+/// What there is for one staging: m, and whether it is one dispatch. Of equals the first is taken.
+const FORMS: [(usize, bool); 3] = [(2, false), (4, false), (4, true)];
+
+/// What a version by Winograd's convolutions computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Computes {
+    /// The image of one side.
+    Image(Side),
+    /// The weight's gradient.
+    Weight,
+}
+
 /// F(m×m, 3×3).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Winograd {
     /// Outputs of a tile in each direction, m: 2 or 4.
     pub m: usize,
     /// Where the products keep their operands.
     pub staging: Staging,
+    /// Whether all is one dispatch: `common/fused_winograd`.
+    pub fused: bool,
 }
 
 /// Tiles of one round.
@@ -74,11 +88,11 @@ impl Winograd {
         g.kernel == [3, 3] && g.stride == [1, 1] && g.dilation == [1, 1] && !g.weight_outer_y
     }
 
-    /// Whether it is expected to be faster than the plain GEMM, and than the other `m`: `tiled` is the side that is cut
-    /// into tiles, `fixed` that the weight's points are computed once for many calls. Then one sample's work decides, so
-    /// that a photograph's result does not depend on how many are in its batch.
+    /// Whether it is expected to be faster than the plain GEMM, and than the others: `fixed` says that the weight's points
+    /// are computed once for many calls. Then one sample's work decides, so that a photograph's result does not depend on how
+    /// many are in its batch.
     #[must_use]
-    pub fn worth(self, caps: &Caps, g: &Geometry, tiled: Side, fixed: bool) -> Worth {
+    pub fn worth(self, caps: &Caps, g: &Geometry, computes: Computes, fixed: bool) -> Worth {
         let within = |floats: usize| floats as u64 * 4 <= caps.max_binding;
         let image = |[c, h, w]: [usize; 3]| within(c.next_multiple_of(4) * h * w);
         let weight = within(self.points() * g.x[0].next_multiple_of(4) * g.y[0].next_multiple_of(4));
@@ -87,37 +101,52 @@ impl Winograd {
         }
         // On a GPU the products in workgroup memory are expected to be the fastest, which F(4×4) alone has.
         let gpu = caps.adapter.device_type != DeviceType::Cpu;
-        if gpu != (self.staging == Staging::Workgroup) {
+        if gpu != (self.staging == Staging::Workgroup) || !self.able(caps, g, computes) {
             return Worth::Slower;
         }
         let samples = if fixed { 1 } else { g.n };
-        let [own, other] = [self.m, 6 - self.m].map(|m| Self { m, ..self }.cost(caps, g, tiled, samples, fixed));
-        let other = if gpu { f64::INFINITY } else { other };
+        let cost = |form: &Self| form.cost(caps, g, computes, samples, fixed);
+        // What is not fused does not ask what is, which comes after it: so it is next in turn where that is avoided.
+        let others = FORMS.map(|(m, fused)| Self { m, fused, ..self });
+        let others = others.into_iter().filter(|form| !gpu && form.fused <= self.fused && form.able(caps, g, computes));
+        let best = others.min_by(|a, b| cost(a).total_cmp(&cost(b))).is_none_or(|best| best == self);
+        let own = cost(&self);
         let plain = 9.0 * (samples * g.y[1] * g.y[2] * g.x[0] * g.y[0]) as f64;
-        let better = own < 0.9 * plain && (own < other || own == other && self.m == 2);
+        let better = own < 0.9 * plain && best;
         if flops(g, samples) >= LITTLE && better { Worth::Faster } else { Worth::Slower }
     }
 
     /// Time, in products of two channels at a pixel and tap by the plain GEMM: of the products, of an image's way to
     /// the points or back, for each channel, and of the weight's, for each pair. Measured on two cores through a software
     /// driver, by addresses and without; other devices move memory faster still beside what they compute.
-    fn cost(self, caps: &Caps, g: &Geometry, tiled: Side, samples: usize, fixed: bool) -> f64 {
+    fn cost(self, caps: &Caps, g: &Geometry, computes: Computes, samples: usize, fixed: bool) -> f64 {
+        // The side that is cut into tiles is the one that is written.
+        let (from, to) = if computes == Computes::Image(Side::X) { (g.y, g.x) } else { (g.x, g.y) };
+        let [rows, columns] = self.tiles(to);
+        let count = samples * rows * columns;
         let [image, weight] = match (self.m, caps.addresses) {
             (2, false) => [30.0, 20.0],
             (2, true) => [15.0, 12.0],
             (_, false) => [50.0, 37.0],
             (_, true) => [25.0, 20.0],
         };
-        let [rows, columns] = self.tiles(if tiled == Side::Y { g.y } else { g.x });
-        let tiles = samples * rows * columns;
         let together = match self.staging {
             Staging::Workgroup => Tile::new(g.y[0].max(g.x[0]), self.staging).group_pixels(),
             _ => SUBGROUP as usize,
         };
-        let [tiles, lanes] = [tiles, tiles.next_multiple_of(together)].map(|count| count as f64);
+        let [tiles, lanes] = [count, count.next_multiple_of(together)].map(|count| count as f64);
         let [x, y] = [g.x[0], g.y[0]].map(|channels| channels as f64);
-        let derived = if fixed { 0.0 } else { weight * x * y };
-        self.points() as f64 * (lanes * x * y + image * tiles * (x + y) + derived)
+        let derived = if fixed { 0.0 } else { self.points() as f64 * weight * x * y };
+        if self.fused {
+            return Self::fused_cost(count, from[0], to[0]) + derived;
+        }
+        self.points() as f64 * (lanes * x * y + image * tiles * (x + y)) + derived
+    }
+
+    /// Whether there is such a version, and one dispatch is what it was measured for.
+    fn able(self, caps: &Caps, g: &Geometry, computes: Computes) -> bool {
+        let fuses = self.staging == Staging::Subgroup && computes != Computes::Weight;
+        !self.fused || fuses && Self::holds_fused(caps, g)
     }
 
     fn points(self) -> usize {
@@ -125,7 +154,7 @@ impl Winograd {
     }
 
     /// Rows and columns of tiles.
-    fn tiles(self, [_, h, w]: [usize; 3]) -> [usize; 2] {
+    pub(super) fn tiles(self, [_, h, w]: [usize; 3]) -> [usize; 2] {
         [h.div_ceil(self.m), w.div_ceil(self.m)]
     }
 
@@ -182,6 +211,27 @@ impl Winograd {
         lowered.workspaces.len() - 1
     }
 
+    /// Zeros around the image that is read.
+    pub(super) fn padding(g: &Geometry, writes: Side) -> [i32; 2] {
+        g.padding.map(|pad| if writes == Side::Y { pad as i32 } else { 2 - pad as i32 })
+    }
+
+    /// The weight at the points, for the convolution that writes one side: what can be kept while the parameters stay.
+    pub(super) fn weight(self, call: &Call<'_>, g: &Geometry, writes: Side, lowered: &mut Lowered) -> Result<Binding> {
+        let forward = writes == Side::Y;
+        let (x, y) = (g.x[0], g.y[0]);
+        let [rows, outers] = [x.div_ceil(4), y];
+        let floats = self.points() * rows * outers * 4;
+        call.check(floats)?;
+        let at_points = call.workspace(lowered.workspaces.len(), 0, floats);
+        lowered.workspaces.push(floats);
+        let bindings = vec![call.whole(Slot::Input(1))?, at_points];
+        let launch = self.launch(call, &WEIGHT, &weight_params(rows, outers), bindings, rows * outers);
+        lowered.launches.push(launch.var("flip", !forward).var("lanes", flat::lanes(call) as i64));
+        lowered.derived = Derived { launches: lowered.launches.len(), workspaces: lowered.workspaces.len() };
+        Ok(at_points)
+    }
+
     /// The convolution that writes one side.
     ///
     /// # Errors
@@ -189,21 +239,11 @@ impl Winograd {
     pub fn gather(self, call: &Call<'_>, shader: &'static str, g: &Geometry, writes: Side) -> Result<Lowered> {
         let forward = writes == Side::Y;
         let (from, to) = if forward { (g.x, g.y) } else { (g.y, g.x) };
-        let pad = g.padding.map(|pad| if forward { pad as i32 } else { 2 - pad as i32 });
+        let pad = Self::padding(g, writes);
         let points = self.points();
         let [from4, to4] = [from[0], to[0]].map(|channels| channels.div_ceil(4));
         let mut lowered = Lowered::default();
-        let weight = call.whole(Slot::Input(1))?;
-        let [rows, outers] = if forward { [from4, to[0]] } else { [to4, from[0]] };
-        let quads = rows * outers;
-        call.check(points * quads * 4)?;
-        let at_points = call.workspace(lowered.workspaces.len(), 0, points * quads * 4);
-        lowered.workspaces.push(points * quads * 4);
-        let params = weight_params(rows, outers);
-        let launch = self.launch(call, &WEIGHT, &params, vec![weight, at_points], quads);
-        lowered.launches.push(launch.var("flip", !forward).var("lanes", flat::lanes(call) as i64));
-        lowered.derived = Derived { launches: lowered.launches.len(), workspaces: lowered.workspaces.len() };
-
+        let at_points = self.weight(call, g, writes, &mut lowered)?;
         let bias = bias_slot(call)?;
         let tile = Tile::new(to[0], self.staging);
         let rounds = self.rounds(call, &images(call), to, from[0].max(to[0]))?;
@@ -284,6 +324,8 @@ impl Winograd {
         let at_points = call.workspace(0, 0, points * quads * 4);
         let inputs = self.workspace(&mut lowered, &rounds, g.x[0]);
         let gradients = self.workspace(&mut lowered, &rounds, g.y[0]);
+        let longest = rounds.iter().map(|round| round.tiles.len()).max().unwrap_or(0);
+        let pixels = turn_pixels(longest, call.caps);
         for (at, Round { samples, tiles }) in rounds.iter().enumerate() {
             let [x, y] = [x_slot, y_slot].map(|slot| call.window(slot, samples));
             let count = tiles.len();
@@ -327,7 +369,7 @@ impl Winograd {
             let launch = Launch::new(shader, &params, vec![input, gradient, at_points], workgroups)
                 .work((2 * points * count * g.x[0] * g.y[0]) as u64);
             let launch = tile.vars(launch, call).var("columns", tile.columns as i64);
-            let launch = launch.var("pixels", turn_pixels(count, call.caps) as i64);
+            let launch = launch.var("pixels", pixels as i64);
             lowered.launches.push(launch.var("continued", at > 0).var("transposed", false));
         }
         let params = weight_params(x4, g.y[0]);
@@ -335,5 +377,60 @@ impl Winograd {
         let launch = self.launch(call, &WEIGHT_GRADIENT, &params, bindings, quads);
         lowered.launches.push(launch.var("lanes", flat::lanes(call) as i64));
         Ok(lowered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn geometry(x: usize, y: usize, side: usize) -> Geometry {
+        Geometry {
+            n: 1,
+            x: [x, side, side],
+            y: [y, side, side],
+            kernel: [3, 3],
+            stride: [1, 1],
+            padding: [1, 1],
+            dilation: [1, 1],
+            weight_outer_y: false,
+        }
+    }
+
+    fn caps(addresses: bool, instruction_cache: u32) -> Caps {
+        let mut caps = Caps::for_tests(Some(SUBGROUP), true);
+        caps.addresses = addresses;
+        caps.instruction_cache = Some(instruction_cache);
+        caps
+    }
+
+    /// What is expected to be the fastest: m and whether it is fused, if it is any of these.
+    fn taken(caps: &Caps, g: &Geometry, computes: Computes) -> Option<(usize, bool)> {
+        let worth = |&(m, fused): &(usize, bool)| {
+            let form = Winograd { m, staging: Staging::Subgroup, fused };
+            form.worth(caps, g, computes, true) == Worth::Faster
+        };
+        // The last is the one that a plan takes.
+        FORMS.into_iter().rfind(worth)
+    }
+
+    #[test]
+    fn one_form_is_taken_by_what_it_costs() {
+        let (forward, data) = (Computes::Image(Side::Y), Computes::Image(Side::X));
+        let large = caps(true, 64 << 10);
+        let of = |caps: &Caps, computes| [16, 32, 64].map(|c| taken(caps, &geometry(c, c, 224), computes));
+        let (four, fused) = (Some((4, false)), Some((4, true)));
+        assert_eq!(of(&large, forward), [fused, four, four]);
+        assert_eq!(of(&large, data), [fused, four, four]);
+        assert_eq!(of(&large, Computes::Weight), [None, four, four], "nothing fused");
+        assert_eq!(of(&caps(true, 32 << 10), forward), [None, four, four], "a smaller cache");
+        assert_eq!(of(&caps(false, 64 << 10), forward), [None, None, four], "without addresses");
+        let wide = geometry(32, 16, 224);
+        assert_eq!([forward, data].map(|computes| taken(&large, &wide, computes)), [fused; 2]);
+        assert_eq!(taken(&large, &geometry(16, 16, 112), forward), None, "little work");
+        let second = Winograd { m: 4, staging: Staging::Subgroup, fused: false };
+        assert_eq!(second.worth(&large, &wide, forward, true), Worth::Faster, "where one dispatch is avoided");
+        assert_eq!(taken(&large, &geometry(64, 16, 224), forward), four, "more channels than measured");
+        assert_eq!(taken(&large, &geometry(512, 512, 7), forward), Some((2, false)), "few tiles");
     }
 }

@@ -1,0 +1,89 @@
+//! Winograd's convolution of a small number of channels in one dispatch, whose lanes keep what lies at the points.
+
+use crate::error::Result;
+use crate::gpu::{Caps, gpu_params};
+use crate::ops::{Call, Launch, Lowered, Slot, fold};
+
+use super::winograd::Winograd;
+use super::{Geometry, SUBGROUP, Side, bias_slot, flops, images, vars};
+
+gpu_params! {
+    /// The uniform block of `common/fused_winograd`.
+    pub struct FusedParams {
+        count: u32, tiles_x: u32, tiles: u32, ci: u32, co: u32, h: u32, w: u32, oh: u32, ow: u32, pad_y: i32, pad_x: i32,
+        x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
+    }
+}
+
+/// Output channels of a lane: for 8 a turn of the loop over input channels takes 64 KiB of a software driver's code.
+const TILE: usize = 8;
+
+impl Winograd {
+    /// Whether the code of a turn fits the nearest instruction cache of the processor behind a software driver, and the channels
+    /// are those for which [`Winograd::fused_cost`] was measured.
+    pub(super) fn holds_fused(caps: &Caps, g: &Geometry) -> bool {
+        const MOST: usize = 32;
+        let measured = g.x[0].max(g.y[0]) <= MOST;
+        measured && caps.addresses && caps.instruction_cache.is_some_and(|bytes| bytes >= 64 << 10)
+    }
+
+    /// [`Winograd::cost`] of one dispatch over so many `tiles`: of a turn, which four input channels take, and of the way back.
+    pub(super) fn fused_cost(tiles: usize, from: usize, to: usize) -> f64 {
+        const TURN: f64 = 2700.0;
+        const BACK: f64 = 4200.0;
+        let lanes = tiles.next_multiple_of(SUBGROUP as usize);
+        (lanes * to.div_ceil(TILE)) as f64 * (TURN * from.div_ceil(4) as f64 + BACK)
+    }
+
+    /// The convolution that writes one side, in one dispatch a batch after the weight's.
+    ///
+    /// # Errors
+    /// As [`Winograd::gather`].
+    pub fn fused(self, call: &Call<'_>, shader: &'static str, g: &Geometry, writes: Side) -> Result<Lowered> {
+        let forward = writes == Side::Y;
+        let (from, to) = if forward { (g.x, g.y) } else { (g.y, g.x) };
+        let pad = Self::padding(g, writes);
+        let mut lowered = Lowered::default();
+        let at_points = self.weight(call, g, writes, &mut lowered)?;
+        let bias = bias_slot(call)?;
+        let [rows, columns] = self.tiles(to);
+        for samples in call.batches(&images(call))? {
+            let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| call.window(slot, &samples));
+            let extras = call.extras(&samples);
+            let count = samples.len() * rows * columns;
+            let [r_base, r_stride, m_base, m_stride] = extras.quads();
+            let params = FusedParams {
+                count: count as u32,
+                tiles_x: columns as u32,
+                tiles: (rows * columns) as u32,
+                ci: from[0] as u32,
+                co: to[0] as u32,
+                h: from[1] as u32,
+                w: from[2] as u32,
+                oh: to[1] as u32,
+                ow: to[2] as u32,
+                pad_y: pad[0],
+                pad_x: pad[1],
+                x_base: source.base / 4,
+                x_stride: source.stride / 4,
+                out_base: target.base / 4,
+                out_stride: target.stride / 4,
+                r_base,
+                r_stride,
+                m_base,
+                m_stride,
+            };
+            let mut bindings = vec![source.binding, at_points];
+            bindings.extend(bias);
+            bindings.extend(extras.bindings());
+            bindings.push(target.binding);
+            let [gx, gy] = fold(count.div_ceil(SUBGROUP as usize));
+            let launch = Launch::new(shader, &params, bindings, [gx, gy, to[0].div_ceil(TILE) as u32]);
+            let launch = vars(launch.work(flops(g, samples.len())), call, bias.is_some());
+            let launch = launch.var("m", self.m as i64).var("wide_u64", call.caps.wide_as_u64);
+            let launch = launch.var("lanes", i64::from(SUBGROUP)).var("tile", TILE as i64);
+            lowered.launches.push(launch.var("quad", from[0].min(4) as i64).var("swapped", !forward));
+        }
+        Ok(lowered)
+    }
+}
