@@ -42,14 +42,17 @@ fn pixel(at: u32, ok: bool) -> vec4<f32> {
 @compute @workgroup_size({{ lanes }})
 fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    // Lanes past the last tile do the last again.
-    let at = min((wid.y * groups.x + wid.x) * {{ lanes }}u + lane, p.count - 1u);
+    // Neighbouring workgroups take the same tiles, for other channels. Lanes past the last tile do the last again.
+    let slot = wid.y * groups.x + wid.x;
+    let co_tiles = (p.co + {{ tile - 1 }}u) / {{ tile }}u;
+    let run = slot / co_tiles;
+    let at = min(run * {{ lanes }}u + lane, p.count - 1u);
     let n = at / p.tiles;
     let in_image = at - n * p.tiles;
     let tile_y = in_image / p.tiles_x;
     let oy = tile_y * {{ m }}u;
     let ox = (in_image - tile_y * p.tiles_x) * {{ m }}u;
-    let co0 = wid.z * {{ tile }}u;
+    let co0 = (slot - run * co_tiles) * {{ tile }}u;
     let ci4 = (p.ci + 3u) / 4u;
     let co4 = (p.co + 3u) / 4u;
 

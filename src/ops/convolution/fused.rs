@@ -77,8 +77,8 @@ impl Winograd {
             bindings.extend(bias);
             bindings.extend(extras.bindings());
             bindings.push(target.binding);
-            let [gx, gy] = fold(count.div_ceil(SUBGROUP as usize));
-            let launch = Launch::new(shader, &params, bindings, [gx, gy, to[0].div_ceil(TILE) as u32]);
+            let [gx, gy] = fold(count.div_ceil(SUBGROUP as usize) * to[0].div_ceil(TILE));
+            let launch = Launch::new(shader, &params, bindings, [gx, gy, 1]);
             let launch = vars(launch.work(flops(g, samples.len())), call, bias.is_some());
             let launch = launch.var("m", self.m as i64).var("wide_u64", call.caps.wide_as_u64);
             let launch = launch.var("lanes", i64::from(SUBGROUP)).var("tile", TILE as i64);
