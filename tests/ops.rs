@@ -10,8 +10,9 @@ use std::sync::{Arc, OnceLock};
 use nevus::graph::Op;
 use nevus::ops::cases::{Case, Draw, Input};
 use nevus::ops::conv_transpose2d::ConvTranspose2d;
-use nevus::ops::conv2d::{Conv2d, Conv2dBackwardData};
+use nevus::ops::conv2d::{Conv2d, Conv2dBackwardData, Conv2dBackwardWeight};
 use nevus::ops::harness::{self, Outcome};
+use nevus::ops::max_pool2d::{MaxPool2d, MaxPool2dBackward};
 use nevus::ops::pointwise::Add;
 use nevus::ops::reference::{self, Given, dot};
 use nevus::ops::{Array, Gradient, OPS, Room, compare, kernel, same_bits};
@@ -154,6 +155,7 @@ fn large_convolutions() -> Vec<Case> {
     let strided = Conv2d::new([2, 2], [1, 1], [1, 1]).unwrap();
     let padded = Conv2d::padded(1);
     let of_data = |conv| Conv2dBackwardData { conv, size: [60, 112] };
+    let of_weight = |conv, kernel| Conv2dBackwardWeight { conv, kernel };
     vec![
         case(plain, [[1, 64, 60, 112], [128, 64, 1, 1]]),
         case(ConvTranspose2d::upsampling(2).unwrap(), [[1, 64, 60, 112], [64, 32, 2, 2]]),
@@ -171,6 +173,8 @@ fn large_convolutions() -> Vec<Case> {
         case(plain, [[1, 60, 60, 112], [128, 60, 1, 1]]),
         case(padded, [[1, 60, 60, 112], [64, 60, 3, 3]]),
         case(of_data(plain), [[1, 124, 60, 112], [124, 64, 1, 1]]),
+        case(of_weight(plain, [1, 1]), [[1, 64, 60, 112], [1, 128, 60, 112]]),
+        case(of_weight(padded, [3, 3]), [[2, 64, 30, 56], [2, 64, 30, 56]]),
     ]
 }
 
@@ -192,6 +196,45 @@ fn large_convolutions_by_every_version() {
                 let error = compare::within(&got, &expected, 1.0, kernel.tolerance);
                 error.unwrap_or_else(|error| panic!("{}: {}: {error}", version.shader, case.describe()));
             }
+        }
+    }
+}
+
+/// A NaN is a window's maximum on the device as in the twin, and the last one takes the gradient.
+#[test]
+fn max_pools_by_every_version_see_a_nan() {
+    let Some(gpu) = gpu() else { return };
+    let pools = [
+        MaxPool2d::new([2, 2], [2, 2], [0, 0]).unwrap(),
+        MaxPool2d::new([3, 3], [2, 2], [1, 1]).unwrap(),
+        MaxPool2d::new([3, 2], [1, 1], [1, 0]).unwrap(),
+    ];
+    for pool in pools {
+        let mut x = Input::normal([2, 5, 9, 10]).tensor(3);
+        // Alone, two in one window, and in a corner.
+        for at in [0, 37, 38, 47, 500, 899] {
+            x.data_mut()[at] = f32::NAN;
+        }
+        let shape = pool.outputs(&[x.shape()]).unwrap().swap_remove(0);
+        let gradient = Input::normal(shape).tensor(4);
+        let calls: [(&dyn Op, Vec<Tensor>); 2] =
+            [(&pool, vec![x.clone()]), (&MaxPool2dBackward { pool }, vec![x.clone(), gradient])];
+        for (op, tensors) in calls {
+            let kernel = kernel(op.kernel()).unwrap();
+            let arrays: Vec<Array<f32>> =
+                tensors.iter().map(|t| Array { shape: t.shape().to_vec(), data: t.data().to_vec() }).collect();
+            let expected = (kernel.twin.f32)(op, &arrays.iter().collect::<Vec<_>>()).unwrap().swap_remove(0).data;
+            let nans = expected.iter().filter(|value| value.is_nan()).count();
+            assert_eq!(nans > 0, tensors.len() == 1, "{nans} of {pool:?}");
+            let mut ran = 0;
+            for version in kernel.versions.iter().filter(|version| !version.requires.half) {
+                let Ok(prepared) = harness::prepare(&gpu, version, op, &tensors, None).unwrap() else { continue };
+                let got = prepared.run().unwrap().swap_remove(0);
+                let same = |(a, b): (&f32, &f32)| a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-5;
+                assert!(got.data().iter().zip(&expected).all(same), "{} of {pool:?}", version.shader);
+                ran += 1;
+            }
+            assert!(ran > 1, "{} of {pool:?}", kernel.name);
         }
     }
 }
