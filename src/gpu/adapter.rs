@@ -189,9 +189,11 @@ pub(super) async fn open(adapter: &wgpu::Adapter, summary: &AdapterSummary) -> R
     };
     let mut opened = adapter.request_device(&descriptor).await;
     // What it is opened for in vain is no reason to do without the adapter, nor without the other.
+    let mut asked = extras;
     for kept in [extras.intersection(ADDRESSES), wgpu::Features::empty()] {
-        if let (Err(error), false) = (&opened, extras == kept) {
+        if let (Err(error), false) = (&opened, asked == kept) {
             tracing::debug!(%error, ?kept, "the adapter is opened for less");
+            asked = kept;
             let less = wgpu::DeviceDescriptor { required_features: features | kept, ..descriptor.clone() };
             opened = adapter.request_device(&less).await;
         }
