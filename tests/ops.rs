@@ -221,9 +221,8 @@ fn max_pools_by_every_version_see_a_nan() {
             [(&pool, vec![x.clone()]), (&MaxPool2dBackward { pool }, vec![x.clone(), gradient])];
         for (op, tensors) in calls {
             let kernel = kernel(op.kernel()).unwrap();
-            let arrays: Vec<Array<f32>> =
-                tensors.iter().map(|t| Array { shape: t.shape().to_vec(), data: t.data().to_vec() }).collect();
-            let expected = (kernel.twin.f32)(op, &arrays.iter().collect::<Vec<_>>()).unwrap().swap_remove(0).data;
+            let arrays: Vec<Array<f32>> = tensors.iter().map(Into::into).collect();
+            let expected = kernel.twin.run::<f32>(op, &arrays.iter().collect::<Vec<_>>()).unwrap().swap_remove(0).data;
             let nans = expected.iter().filter(|value| value.is_nan()).count();
             assert_eq!(nans > 0, tensors.len() == 1, "{nans} of {pool:?}");
             let mut ran = 0;
