@@ -8,17 +8,9 @@
 
 {% include "common/wide" %}
 {% include "common/pool" %}
-{% include "common/epilogue4" %}
+{% include "common/pool_gradient" %}
 
 @group(0) @binding(1) var<storage, read_write> winners: array<Wide>;
-@group(0) @binding(2) var<storage, read_write> gradient: array<Wide>;
-{% if residual %}
-@group(0) @binding(3) var<storage, read_write> residual: array<Wide>;
-{% endif %}
-{% if mask %}
-@group(0) @binding({{ 3 + residual }}) var<storage, read_write> mask: array<Wide>;
-{% endif %}
-@group(0) @binding({{ 3 + residual + mask }}) var<storage, read_write> out: array<Wide>;
 
 const WG = {{ lanes }}u;
 const TILE = {{ tile }}u;
