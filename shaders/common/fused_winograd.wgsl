@@ -18,19 +18,7 @@ struct Params {
     x_base: u32, x_stride: u32, out_base: u32, out_stride: u32, r_base: u32, r_stride: u32, m_base: u32, m_stride: u32,
 }
 
-@group(0) @binding(0) var<uniform> p: Params;
-@group(0) @binding(1) var<storage, read_write> x: array<Wide>;
-@group(0) @binding(2) var<storage, read_write> weight: array<Wide>;
-{% if bias %}
-@group(0) @binding(3) var<storage, read_write> bias: array<f32>;
-{% endif %}
-{% if residual %}
-@group(0) @binding({{ 3 + bias }}) var<storage, read_write> residual: array<Wide>;
-{% endif %}
-{% if mask %}
-@group(0) @binding({{ 3 + bias + residual }}) var<storage, read_write> mask: array<Wide>;
-{% endif %}
-@group(0) @binding({{ 3 + bias + residual + mask }}) var<storage, read_write> out: array<Wide>;
+{% include "common/image_bindings" %}
 
 fn pixel(at: u32, ok: bool) -> vec4<f32> {
     return select(vec4<f32>(0.0), from_wide(x[at]), ok);
@@ -50,14 +38,14 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
     let n = at / p.tiles;
     let in_image = at - n * p.tiles;
     let tile_y = in_image / p.tiles_x;
-    let oy = tile_y * {{ m }}u;
-    let ox = (in_image - tile_y * p.tiles_x) * {{ m }}u;
+    let y = tile_y * {{ m }}u;
+    let left = (in_image - tile_y * p.tiles_x) * {{ m }}u;
     let co0 = (slot - run * co_tiles) * {{ tile }}u;
     let ci4 = (p.ci + 3u) / 4u;
     let co4 = (p.co + 3u) / 4u;
 
-    let iy = i32(oy) - p.pad_y;
-    let ix = i32(ox) - p.pad_x;
+    let iy = i32(y) - p.pad_y;
+    let ix = i32(left) - p.pad_x;
     let x_first = p.x_base + n * p.x_stride;
     let x_plane = p.h * p.w;
 {% for i in range(points) %}
@@ -79,7 +67,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% else %}
     let w_point = p.co * ci4;
     let panel = panel_of(co0);
-    let width = panel_width(panel, p.co);
+    let w_turn = panel_width(panel, p.co);
     let w_at = panel * ci4 + min(co0 + lane, p.co - 1u) - panel;
 {% endif %}
 
@@ -99,17 +87,16 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
         // Past the last input channel x holds zeros; the weight of the last meets them.
         let ci = min(turn * 4u + w_ci, p.ci - 1u);
         let panel = panel_of(ci);
-        let w_first = (panel * co4) + w_row * panel_width(panel, p.ci) + ci - panel;
+        let w_first = panel * co4 + w_row * panel_width(panel, p.ci) + ci - panel;
 {% else %}
-        let w_first = w_at + turn * width;
+        let w_first = w_at + turn * w_turn;
 {% endif %}
 {% for j in range(points) %}
         let v{{ j }} = input_points({% for i in range(points) %}r{{ i }}.p{{ j }}{% if not loop.last %}, {% endif %}{% endfor %});
 {% for i in range(points) %}
         let w{{ i }}_{{ j }} = from_wide(weight[w_first + {{ i * points + j }}u * w_point]);
-{% for half in range(quads) %}
+{% for o in range(tile) %}
 {% for c in range(quad) %}
-{% for o in range(half * 4, half * 4 + 4) %}
 {% set from_lane = c * quads + o // 4 if swapped else o %}
 {% set part = parts[o % 4] if swapped else parts[c] %}
         c{{ o }}_{{ i }}_{{ j }} = fma(subgroupBroadcast(w{{ i }}_{{ j }}.{{ part }}, {{ from_lane }}u), v{{ j }}.p{{ i }}.{{ parts[c] }}, c{{ o }}_{{ i }}_{{ j }});
@@ -117,39 +104,20 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% endfor %}
 {% endfor %}
 {% endfor %}
-{% endfor %}
         x_at += x_plane;
     }
 
-    let out_plane = p.oh * p.ow;
-    let in_plane = oy * p.ow + ox;
+    let height = p.oh;
+    let width = p.ow;
+    let channels = p.co;
+    let first = p.out_base + n * p.out_stride;
 {% for q in range(quads) %}
-    let quad{{ q }} = co0 / 4u + {{ q }}u;
-    if quad{{ q }} < co4 {
-        let channel = vec4<u32>(quad{{ q }} * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-{% if bias %}
-        let from_bias = min(channel, vec4<u32>(p.co - 1u));
-        let start = vec4<f32>(bias[from_bias.x], bias[from_bias.y], bias[from_bias.z], bias[from_bias.w]);
-{% endif %}
+    if co0 / 4u + {{ q }}u < co4 {
+        let group = co0 / 4u + {{ q }}u;
 {% for j in range(points) %}
-        let o{{ j }} = outputs({% for i in range(points) %}vec4<f32>({% for k in range(4) %}c{{ q * 4 + k }}_{{ i }}_{{ j }}{% if not loop.last %}, {% endif %}{% endfor %}){% if not loop.last %}, {% endif %}{% endfor %});
+        let c{{ j }} = outputs({% for i in range(points) %}vec4<f32>({% for k in range(4) %}c{{ q * 4 + k }}_{{ i }}_{{ j }}{% if not loop.last %}, {% endif %}{% endfor %}){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}
-        let place = quad{{ q }} * out_plane + in_plane;
-        let to = p.out_base + n * p.out_stride + place;
-        let added = p.r_base + n * p.r_stride + place;
-        let masked = p.m_base + n * p.m_stride + place;
-{% for i in range(m) %}
-        if oy + {{ i }}u < p.oh {
-            let row = outputs({% for j in range(points) %}o{{ j }}.p{{ i }}{% if not loop.last %}, {% endif %}{% endfor %});
-{% for j in range(m) %}
-            if ox + {{ j }}u < p.ow {
-                let pixel = {{ i }}u * p.ow + {{ j }}u;
-                let v = finish(row.p{{ j }}{% if bias %} + start{% endif %}, added + pixel, masked + pixel);
-                out[to + pixel] = to_wide(select(vec4<f32>(0.0), v, channel < vec4<u32>(p.co)));
-            }
-{% endfor %}
-        }
-{% endfor %}
+{% include "common/winograd_store" %}
     }
 {% endfor %}
 }

@@ -31,26 +31,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) groups: 
 {% for j in range(points) %}
     let c{{ j }} = outputs({% for i in range(points) %}from_wide(products[{{ i * points + j }}u * plane + i]){% if not loop.last %}, {% endif %}{% endfor %});
 {% endfor %}
-    let channel = vec4<u32>(at.group * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-{% if bias %}
-    let last = vec4<u32>(p.c - 1u);
-    let from_bias = min(channel, last);
-    let start = vec4<f32>(bias[from_bias.x], bias[from_bias.y], bias[from_bias.z], bias[from_bias.w]);
-{% endif %}
-    let plane_at = at.group * p.h * p.w + at.y * p.w + at.x;
-    let to = p.base + at.n * p.stride + plane_at;
-    let added = p.r_base + at.n * p.r_stride + plane_at;
-    let masked = p.m_base + at.n * p.m_stride + plane_at;
-{% for i in range(m) %}
-    if at.y + {{ i }}u < p.h {
-        let row = outputs({% for j in range(points) %}c{{ j }}.p{{ i }}{% if not loop.last %}, {% endif %}{% endfor %});
-{% for j in range(m) %}
-        if at.x + {{ j }}u < p.w {
-            let pixel = {{ i }}u * p.w + {{ j }}u;
-            let v = finish(row.p{{ j }}{% if bias %} + start{% endif %}, added + pixel, masked + pixel);
-            out[to + pixel] = to_wide(select(vec4<f32>(0.0), v, channel < vec4<u32>(p.c)));
-        }
-{% endfor %}
-    }
-{% endfor %}
+    let group = at.group;
+    let n = at.n;
+    let y = at.y;
+    let left = at.x;
+    let height = p.h;
+    let width = p.w;
+    let channels = p.c;
+    let first = p.base + n * p.stride;
+{% include "common/winograd_store" %}
 }
