@@ -387,10 +387,9 @@ fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
 /// Twice the code in a turn: more than the nearest instruction cache of most processors holds, and a gain on others where
 /// images are not so small that more lanes are idle, nor that one photograph costs less than compiling it.
 fn on_a_larger_cache(prospect: &Prospect<'_>, g: &Geometry, writes: Side) -> Worth {
-    const LITTLE: u64 = 200_000_000;
     let [_, h, w] = if writes == Side::Y { g.y } else { g.x };
     let [short, long] = [4, 8].map(|each| convolution::computed(h * w, each));
-    let gains = 10 * long <= 11 * short && !(prospect.fixed && convolution::flops(g, 1) < LITTLE);
+    let gains = 10 * long <= 11 * short && !(prospect.fixed && convolution::flops(g, 1) < convolution::LITTLE);
     if holds_long_turns(prospect.caps) && gains { on_a_processor(prospect) } else { Worth::Slower }
 }
 

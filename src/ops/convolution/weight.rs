@@ -67,8 +67,8 @@ impl Columns {
     }
 }
 
-/// Pixels are summed four or eight at a time, and but in workgroup memory none of these cross a row's end. Where every pixel meets its own alone, an image is
-/// taken as other rows of as many pixels, of which less is left over.
+/// Pixels are summed four or eight at a time, and but in workgroup memory none of these cross a row's end. Where every pixel
+/// meets its own alone, an image is taken as other rows of as many pixels, of which less is left over.
 fn rows_by_four(g: &Geometry) -> Geometry {
     let pointwise = g.kernel == [1, 1] && g.stride == [1, 1] && g.padding == [0, 0];
     let pixels = g.y[1] * g.y[2];
@@ -159,16 +159,12 @@ pub fn weight_gradient(
         let workgroups = [tiles[0] as u32, tiles[1] as u32, run.splits.len() as u32];
         let launch = Launch::new(shader, &params, vec![x.binding, y.binding, out], workgroups);
         let launch = tile.vars(launch.work(flops(g, batch.len())), call).var("continued", run.continued);
+        let launch = launch.var("pixels", turn_pixels(g.y[2], call.caps) as i64);
         lowered.launches.push(match rows {
-            true => launch
-                .var("kw", g.kernel[1] as i64)
-                .var("stride", g.stride[1] as i64)
-                .var("pixels", turn_pixels(g.y[2], call.caps) as i64)
-                .var("quad", g.x[0].min(4) as i64),
-            false => launch
-                .var("transposed", g.weight_outer_y)
-                .var("columns", tile.columns as i64)
-                .var("pixels", turn_pixels(g.y[2], call.caps) as i64),
+            true => {
+                launch.var("kw", g.kernel[1] as i64).var("stride", g.stride[1] as i64).var("quad", g.x[0].min(4) as i64)
+            }
+            false => launch.var("transposed", g.weight_outer_y).var("columns", tile.columns as i64),
         });
     }
     if partial {

@@ -41,9 +41,9 @@ pub const WEIGHT_GRADIENT: ShaderInfo =
 /// Floats of one image's points in one round: what is written should still be near when it is read.
 const ROUND: usize = 2 << 20;
 
-/// Floating-point operations below which a convolution is done so soon that its shaders take longer to compile than
+/// Floating-point operations below which a convolution is done so soon that longer shaders take longer to compile than
 /// thousands of runs would gain.
-const LITTLE: u64 = 200_000_000;
+pub const LITTLE: u64 = 200_000_000;
 
 /// What there is for one staging: m, and whether it is one dispatch. Of equals the first is taken.
 const FORMS: [(usize, bool); 3] = [(2, false), (4, false), (4, true)];
@@ -74,6 +74,11 @@ struct Round {
     samples: Range<usize>,
     /// Tiles, counted from the first of these samples.
     tiles: Range<usize>,
+}
+
+/// Tiles of the longest of `rounds`.
+fn longest(rounds: &[Round]) -> usize {
+    rounds.iter().map(|round| round.tiles.len()).max().unwrap_or(0)
 }
 
 /// Of a weight whose panels have `rows` for each tap, and `outers` channels together.
@@ -206,8 +211,7 @@ impl Winograd {
 
     /// A workspace for the points of `channels` in the longest of `rounds`: its number and its floats.
     fn workspace(self, lowered: &mut Lowered, rounds: &[Round], channels: usize) -> usize {
-        let longest = rounds.iter().map(|round| round.tiles.len()).max().unwrap_or(0);
-        lowered.workspaces.push(self.points() * channels.next_multiple_of(4) * longest);
+        lowered.workspaces.push(self.points() * channels.next_multiple_of(4) * longest(rounds));
         lowered.workspaces.len() - 1
     }
 
@@ -219,8 +223,7 @@ impl Winograd {
     /// The weight at the points, for the convolution that writes one side: what can be kept while the parameters stay.
     pub(super) fn weight(self, call: &Call<'_>, g: &Geometry, writes: Side, lowered: &mut Lowered) -> Result<Binding> {
         let forward = writes == Side::Y;
-        let (x, y) = (g.x[0], g.y[0]);
-        let [rows, outers] = [x.div_ceil(4), y];
+        let [rows, outers] = [g.x[0].div_ceil(4), g.y[0]];
         let floats = self.points() * rows * outers * 4;
         call.check(floats)?;
         let at_points = call.workspace(lowered.workspaces.len(), 0, floats);
@@ -324,8 +327,7 @@ impl Winograd {
         let at_points = call.workspace(0, 0, points * quads * 4);
         let inputs = self.workspace(&mut lowered, &rounds, g.x[0]);
         let gradients = self.workspace(&mut lowered, &rounds, g.y[0]);
-        let longest = rounds.iter().map(|round| round.tiles.len()).max().unwrap_or(0);
-        let pixels = turn_pixels(longest, call.caps);
+        let pixels = turn_pixels(longest(&rounds), call.caps);
         for (at, Round { samples, tiles }) in rounds.iter().enumerate() {
             let [x, y] = [x_slot, y_slot].map(|slot| call.window(slot, samples));
             let count = tiles.len();
