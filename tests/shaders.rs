@@ -52,13 +52,20 @@ fn note(found: &mut BTreeMap<Use, Found>, version: &'static Version, launch: &La
     });
     let same = |(a, b): (&Field, &Field)| a.name == b.name && a.offset == b.offset && a.kind == b.kind;
     assert!(known.fields.len() == info.fields.len() && known.fields.iter().zip(info.fields).all(same), "{example}");
-    known.subgroup |= version.requires.subgroup.is_some();
+    known.subgroup |= version.requires.subgroup;
     known.int64 |= caps.int64;
     known.matrix = known.matrix.or(caps.matrix.filter(|_| version.requires.matrix));
 }
 
-/// Every use of every shader, from lowering every case for adapters with and without subgroups and 64-bit loads, with
-/// matrices of both sizes, and for such as must cut it.
+/// A software driver with such subgroups, whose kernels reach by addresses.
+fn by_addresses(lanes: u32) -> Caps {
+    let mut caps = Caps::for_tests(Some(lanes), true);
+    caps.addresses = true;
+    caps
+}
+
+/// Every use of every shader, from lowering every case for adapters with subgroups of either size and without, with 64-bit loads and
+/// without, with matrices of both sizes, and for such as must cut it.
 fn uses() -> BTreeMap<Use, Found> {
     let mut found = BTreeMap::new();
     let matrices = |mut caps: Caps, rows| {
@@ -68,7 +75,8 @@ fn uses() -> BTreeMap<Use, Found> {
     let large = matrices(Caps::for_tests(Some(32), false), 16);
     // Subgroups of 64, or of some sizes up to it, as Metal says.
     let wide = [8, 16].map(|rows| matrices(Caps::for_tests(Some(64), false), rows));
-    let mut adapters = vec![matrices(Caps::for_tests(Some(8), true), 8), Caps::for_tests(None, false), large];
+    let mut adapters =
+        vec![matrices(Caps::for_tests(Some(8), true), 8), by_addresses(16), Caps::for_tests(None, false), large];
     adapters.extend(wide);
     let limits = [None, Some(4096), Some(1024)];
     for caps in &adapters {
@@ -105,8 +113,7 @@ fn uses() -> BTreeMap<Use, Found> {
         }
     }
     // Larger tiles, for larger caches and images than the cases'.
-    let mut caps = Caps::for_tests(Some(8), true);
-    caps.instruction_cache = Some(64 << 10);
+    let adapters = [Caps::for_tests(Some(8), true), by_addresses(8), by_addresses(16)];
     let (point, padded) = (Conv2d::padded(0), Conv2d::padded(1));
     let of_data = |conv| Conv2dBackwardData { conv, size: [112, 112] };
     let of_weight = |conv, kernel| Conv2dBackwardWeight { conv, kernel };
@@ -122,9 +129,11 @@ fn uses() -> BTreeMap<Use, Found> {
         (&of_weight(point, [1, 1]), [[1, 64, 112, 112], [1, 128, 112, 112]], weights),
         (&of_weight(padded, [3, 3]), [[1, 64, 112, 112], [1, 128, 112, 112]], weights),
     ];
-    for ((op, inputs, names), addresses) in ops.iter().flat_map(|op| [(op, false), (op, true)]) {
-        caps.addresses = addresses;
-        let (name, larger) = names[usize::from(addresses)];
+    for ((op, inputs, names), caps) in ops.iter().flat_map(|op| adapters.iter().map(move |caps| (op, caps))) {
+        let mut caps = caps.clone();
+        caps.instruction_cache = Some(64 << 10);
+        let (name, larger) = names[usize::from(caps.addresses)];
+        let lanes = caps.broadcast_lanes().map(i64::from);
         let inputs: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
         let mut count = 0;
         for version in nevus::ops::kernel(op.kernel()).unwrap().versions {
@@ -132,7 +141,9 @@ fn uses() -> BTreeMap<Use, Found> {
             if let Ok((_, _, lowered)) = harness::lower(version, *op, &inputs, &caps, None).unwrap() {
                 for launch in &lowered.launches {
                     note(&mut found, version, launch, &example, &caps);
-                    count += usize::from(launch.vars.get(name) == Some(&larger) && launch.vars["lanes"] == 8);
+                    count += usize::from(
+                        launch.vars.get(name) == Some(&larger) && launch.vars.get("lanes").copied() == lanes,
+                    );
                 }
             }
         }
@@ -277,6 +288,14 @@ fn check_addresses(text: &str, bindings: usize, immediates: bool, name: &str) {
             assert_ne!(class, Some(Operand::StorageClass(StorageClass::StorageBuffer)), "{name}: {instruction:?}");
         }
     }
+    let constant = |lane: &Operand| {
+        let id = lane.id_ref_any();
+        id.and_then(|id| types.get(&id)).is_some_and(|lane| lane.class.opcode == spirv::Op::Constant)
+    };
+    let of_one = module
+        .all_inst_iter()
+        .find(|i| i.class.opcode == spirv::Op::GroupNonUniformShuffle && i.operands.last().is_some_and(constant));
+    assert_eq!(of_one, None, "{name}: a lane's value for all by a shuffle");
     let by_address = Some(Operand::StorageClass(StorageClass::PhysicalStorageBuffer));
     assert!(reached.values().any(|class| *class == by_address), "{name}");
 }

@@ -3,7 +3,7 @@
 //   part = (sum of g, sum of g (x - mean)) over the chunk
 //
 // In runs of channels, images start at the group `group` of all.
-// `broadcast`: as in common/batch_norm_parts.
+// `broadcast`, `together`: as in common/batch_norm_parts.
 //
 // x, gradient g (n, c, h, w) C4, a sample every `…_stride` quads   mean (c)   parts [c/4][n][chunks] of two quads
 
@@ -26,28 +26,32 @@ const CHUNK = {{ chunk }}u;
 var<workgroup> lane_values: array<f32, 8u * WG>;
 {% endif %}
 
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+@compute @workgroup_size({{ lanes * together }})
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) index: u32) {
     let x_start = p.x_base + wid.z * p.x_stride + wid.y * p.plane;
     let g_start = p.g_base + wid.z * p.g_stride + wid.y * p.plane;
     let middle = from_wide(mean[p.group + wid.y]);
-    let end = min((wid.x + 1u) * CHUNK, p.plane);
+    let lane = index % WG;
+    let number = wid.x * {{ together }}u + index / WG;
+    let end = min((number + 1u) * CHUNK, p.plane);
     var of_bias = vec4<f32>(0.0);
     var of_weight = vec4<f32>(0.0);
-    for (var i = wid.x * CHUNK + lane; i < end; i += WG) {
+    for (var i = number * CHUNK + lane; i < end; i += WG) {
         let g = from_wide(gradient[g_start + i]);
         of_bias += g;
         of_weight += g * (from_wide(x[x_start + i]) - middle);
     }
 {% if broadcast %}
+{% set other = (together - 1) * lanes %}
+    let second = index >= WG;
     var bias_sum = vec4<f32>(0.0);
     var weight_sum = vec4<f32>(0.0);
 {% for i in range(lanes) %}
-    bias_sum += subgroupBroadcast(of_bias, {{ i }}u);
-    weight_sum += subgroupBroadcast(of_weight, {{ i }}u);
+    bias_sum += select(subgroupBroadcast(of_bias, {{ i }}u), subgroupBroadcast(of_bias, {{ i + other }}u), second);
+    weight_sum += select(subgroupBroadcast(of_weight, {{ i }}u), subgroupBroadcast(of_weight, {{ i + other }}u), second);
 {% endfor %}
-    let part = (((p.group + wid.y) * p.n + p.first + wid.z) * p.chunks + wid.x) * 2u;
-    if lane == 0u {
+    let part = (((p.group + wid.y) * p.n + p.first + wid.z) * p.chunks + number) * 2u;
+    if lane == 0u && number < p.chunks {
         parts[part] = to_wide(bias_sum);
         parts[part + 1u] = to_wide(weight_sum);
     }

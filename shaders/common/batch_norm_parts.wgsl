@@ -7,7 +7,8 @@
 // Golub, LeVeque 1983), so that a large mean costs no precision.
 //
 // In runs of channels, images start at the group `group` of all.
-// `broadcast` 1: the lanes are one subgroup, and what they have is added without a barrier, in the same order.
+// `broadcast` 1: the lanes are one subgroup, and what they have is added without a barrier, in the same order. They sum `together`
+// chunks, each by WG lanes.
 //
 // x (n, c, h, w) C4, a sample every `x_stride` quads   parts [c/4][n][chunks] of three quads
 
@@ -29,10 +30,12 @@ var<workgroup> shared_mean: vec4<f32>;
 var<workgroup> lane_values: array<f32, 8u * WG>;
 {% endif %}
 
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+@compute @workgroup_size({{ lanes * together }})
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) index: u32) {
     let start = p.x_base + wid.z * p.x_stride + wid.y * p.plane;
-    let chunk = wid.x * CHUNK;
+    let lane = index % WG;
+    let number = wid.x * {{ together }}u + index / WG;
+    let chunk = number * CHUNK;
     let end = min(chunk + CHUNK, p.plane);
     var own = vec4<f32>(0.0);
     var sum = vec4<f32>(0.0);
@@ -50,7 +53,9 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
         square = max(square - count * sum * sum, vec4<f32>(0.0));
     }
 {% if broadcast %}
-    let pivot = subgroupBroadcast(own + sum, 0u);
+{% set other = (together - 1) * lanes %}
+    let second = index >= WG;
+    let pivot = select(subgroupBroadcast(own + sum, 0u), subgroupBroadcast(own + sum, {{ other }}u), second);
 {% else %}
     if lane == 0u {
         shared_mean = own + sum;
@@ -66,12 +71,12 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
     var offset = vec4<f32>(0.0);
     var total = vec4<f32>(0.0);
 {% for i in range(lanes) %}
-    offset += subgroupBroadcast(offsets, {{ i }}u);
-    total += subgroupBroadcast(squares, {{ i }}u);
+    offset += select(subgroupBroadcast(offsets, {{ i }}u), subgroupBroadcast(offsets, {{ i + other }}u), second);
+    total += select(subgroupBroadcast(squares, {{ i }}u), subgroupBroadcast(squares, {{ i + other }}u), second);
 {% endfor %}
     let all = f32(end - chunk);
-    let part = (((p.group + wid.y) * p.n + p.first + wid.z) * p.chunks + wid.x) * 3u;
-    if lane == 0u {
+    let part = (((p.group + wid.y) * p.n + p.first + wid.z) * p.chunks + number) * 3u;
+    if lane == 0u && number < p.chunks {
         parts[part] = to_wide(pivot);
         parts[part + 1u] = to_wide(offset / all);
         parts[part + 2u] = to_wide(max(total - offset * offset / all, vec4<f32>(0.0)));

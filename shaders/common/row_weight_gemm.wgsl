@@ -79,7 +79,7 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
         let q{{ j }} = select(vec4<f32>(0.0), from_wide(shifted[s_row + select(0u, u32(left + {{ j }}), ok{{ j }})]), ok{{ j }});
 {% endfor %}
 {% if broadcast %}
-{% for t in range(pixels // packed_pixels) %}
+{% for t in range((pixels + packed_pixels - 1) // packed_pixels) %}
         let bx{{ t }} = x + {{ t * packed_pixels }}u + b_pixel;
         let g{{ t }} = select(vec4<f32>(0.0), from_wide(broad[b_row + min(bx{{ t }}, p.ow - 1u)]), bx{{ t }} < p.ow);
 {% endfor %}

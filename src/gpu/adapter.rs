@@ -267,6 +267,11 @@ pub struct Caps {
     pub(super) timestamp_period: f32,
 }
 
+/// Lanes of vectors of 256 bits.
+const NARROW: u32 = 8;
+/// Lanes of vectors of 512 bits.
+const WIDE: u32 = 16;
+
 impl Caps {
     pub(super) fn new(
         adapter: AdapterSummary,
@@ -338,6 +343,19 @@ impl Caps {
             timestamp_period: 1.0,
             adapter,
         }
+    }
+
+    /// Lanes of the subgroups that kernels broadcast in: 8, or 16 where kernels reach by addresses, which is how a software
+    /// driver is told which lane is meant and need not ask each.
+    #[must_use]
+    pub fn broadcast_lanes(&self) -> Option<u32> {
+        self.subgroup_exact.filter(|&lanes| lanes == NARROW || lanes == WIDE && self.addresses)
+    }
+
+    /// Lanes that a software driver runs at once, as far as kernels are written for so many.
+    #[must_use]
+    pub fn vector_lanes(&self) -> u32 {
+        if self.subgroup_exact == Some(WIDE) { WIDE } else { NARROW }
     }
 
     /// Adapter, backend and driver in one line: what results are told apart by.

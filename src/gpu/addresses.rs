@@ -132,9 +132,13 @@ impl Rewriter {
         model.operands[0] = Operand::AddressingModel(AddressingModel::PhysicalStorageBuffer64);
         let set = |i: &Instruction| matches!(&i.operands[0], Operand::LiteralString(name) if name == "GLSL.std.450");
         let glsl = module.ext_inst_imports.iter().find(|i| set(i)).and_then(|i| i.result_id);
+        let shuffles = module.all_inst_iter().any(|i| i.class.opcode == Op::GroupNonUniformShuffle);
         let mut builder = Builder::new_from_module(module);
         builder.capability(Capability::PhysicalStorageBufferAddresses);
         builder.capability(Capability::Int64);
+        if shuffles {
+            builder.capability(Capability::GroupNonUniformBallot);
+        }
         builder.extension("SPV_KHR_physical_storage_buffer");
         let glsl = glsl.unwrap_or_else(|| builder.ext_inst_import("GLSL.std.450"));
         let (u32, u64) = (builder.type_int(32, 0), builder.type_int(64, 0));
@@ -169,6 +173,7 @@ impl Rewriter {
                 if let Some((id, place)) = self.place(&instruction, &places) {
                     places.insert(id, place);
                 }
+                let instruction = self.broadcast(instruction);
                 let place = match (instruction.class.opcode, instruction.operands.first()) {
                     (Op::Load | Op::Store, Some(Operand::IdRef(pointer))) => places.get(pointer),
                     _ => None,
@@ -194,6 +199,21 @@ impl Rewriter {
             first.instructions.splice(body..body, prologue);
         }
         self.builder.module_mut().functions[at].blocks = blocks;
+    }
+
+    /// What naga writes of a lane's value for all, a shuffle, as what it is where that lane is a constant: without vectors of 256
+    /// bits lavapipe shuffles lane by lane.
+    fn broadcast(&self, instruction: Instruction) -> Instruction {
+        let constant = |operand: &Operand| {
+            let value = operand.id_ref_any().and_then(|id| self.types.get(&id));
+            value.is_some_and(|value| value.class.opcode == Op::Constant)
+        };
+        let shuffle = instruction.class.opcode == Op::GroupNonUniformShuffle;
+        if !(shuffle && instruction.operands.last().is_some_and(constant)) {
+            return instruction;
+        }
+        let Instruction { result_type, result_id, operands, .. } = instruction;
+        Instruction::new(Op::GroupNonUniformBroadcast, result_type, result_id, operands)
     }
 
     /// The place that an access chain leads to.

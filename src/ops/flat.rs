@@ -70,6 +70,15 @@ pub fn wide(launch: Launch, call: &Call<'_>) -> Launch {
 /// part what comes before the loop and the waiting at barriers: there it is one part.
 pub fn lanes(call: &Call<'_>) -> usize {
     match call.caps.adapter.device_type {
+        DeviceType::Cpu => call.caps.vector_lanes() as usize,
+        _ => WG,
+    }
+}
+
+/// The same of lanes that sum a share each, which no bit of a software driver's sums may depend on: those of its narrower
+/// vectors, whatever it has.
+pub fn summing_lanes(call: &Call<'_>) -> usize {
+    match call.caps.adapter.device_type {
         DeviceType::Cpu => 8,
         _ => WG,
     }

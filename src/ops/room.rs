@@ -125,8 +125,8 @@ pub struct ShaderInfo {
 /// What must be given for a version to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Requires {
-    /// Subgroups of exactly this size.
-    pub subgroup: Option<u32>,
+    /// Subgroups of a size that kernels broadcast in: [`Caps::broadcast_lanes`].
+    pub subgroup: bool,
     /// A plan that stores images and their convolutions' weights in 16 bits: the version reads or writes such.
     pub half: bool,
     /// Cooperative matrices: [`Caps::matrix`].
@@ -135,7 +135,7 @@ pub struct Requires {
 
 impl Requires {
     /// Nothing beyond WebGPU's core.
-    pub const NOTHING: Self = Self { subgroup: None, half: false, matrix: false };
+    pub const NOTHING: Self = Self { subgroup: false, half: false, matrix: false };
     /// Storage in 16 bits, which needs nothing of the adapter.
     pub const HALF: Self = Self { half: true, ..Self::NOTHING };
 
@@ -145,8 +145,13 @@ impl Requires {
         if self.matrix && caps.matrix.is_none() {
             return Some("needs cooperative matrices of f16, which the adapter does not have".into());
         }
-        let size = self.subgroup.filter(|&size| caps.subgroup_exact != Some(size))?;
-        Some(format!("needs subgroups of exactly {size}, the adapter has {:?}", caps.adapter.subgroup))
+        (self.subgroup && caps.broadcast_lanes().is_none()).then(|| {
+            let reaches = if caps.addresses { "with" } else { "without" };
+            format!(
+                "needs subgroups of exactly 8, or of 16 by addresses, the adapter has {:?} {reaches} addresses",
+                caps.adapter.subgroup
+            )
+        })
     }
 }
 

@@ -4,7 +4,6 @@
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
-use crate::ops::convolution::SUBGROUP;
 use crate::ops::cut::each_part;
 use crate::ops::flat::{self, LayoutsFn, WG, wide};
 use crate::ops::{Binding, Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
@@ -128,9 +127,9 @@ const fn version(
     }
 }
 
-/// A version for subgroups of [`SUBGROUP`] lanes.
+/// A version for subgroups.
 const fn by_subgroup(version: Version) -> Version {
-    Version { requires: Requires { subgroup: Some(SUBGROUP), ..Requires::NOTHING }, ..version }
+    Version { requires: Requires { subgroup: true, ..Requires::NOTHING }, ..version }
 }
 
 pub(super) const FORWARD: &[Version] = &[
@@ -229,9 +228,9 @@ impl Sizes {
 
 /// How an image's pixels are summed in chunks.
 struct Chunks {
-    /// The shader of [`PARTS`] or [`BACKWARD_PARTS`] is that of one subgroup.
-    broadcast: bool,
-    /// Lanes of a workgroup.
+    /// Chunks that one subgroup sums, each by some of its lanes; 0 where a workgroup sums one.
+    together: usize,
+    /// Lanes of a chunk.
     lanes: usize,
     /// Pixels of a chunk.
     pixels: usize,
@@ -243,15 +242,22 @@ impl Chunks {
     fn of(call: &Call<'_>) -> Self {
         let s = Sizes::of(call);
         // A small image would leave most of 64 lanes idle.
-        let lanes = if s.plane <= 128 { 8 } else { s.own };
-        let pixels = lanes * if s.own < WG { 64 } else { 16 };
-        Self { broadcast: false, lanes, pixels, count: s.plane.div_ceil(pixels) }
+        let most = flat::summing_lanes(call);
+        let lanes = if s.plane <= 128 { 8 } else { most };
+        let pixels = lanes * if most < WG { 64 } else { 16 };
+        Self { together: 0, lanes, pixels, count: s.plane.div_ceil(pixels) }
     }
 
-    /// The same, each by one subgroup, where that has as many lanes.
+    /// The same by subgroups, where these have as many lanes as some chunks.
     fn of_subgroups(call: &Call<'_>) -> Self {
         let usual = Self::of(call);
-        Self { broadcast: usual.lanes == SUBGROUP as usize, ..usual }
+        let lanes = call.caps.broadcast_lanes().map_or(0, |lanes| lanes as usize);
+        Self { together: if lanes.is_multiple_of(usual.lanes) { lanes / usual.lanes } else { 0 }, ..usual }
+    }
+
+    /// Workgroups of an image's chunks.
+    fn groups(&self) -> usize {
+        self.count.div_ceil(self.together.max(1))
     }
 
     /// Of the two shaders of a kernel, the one that sums such chunks.
@@ -263,8 +269,9 @@ impl Chunks {
         bindings: Vec<Binding>,
         groups: [u32; 3],
     ) -> Launch {
-        let shader = if self.broadcast { subgroup } else { memory };
-        let launch = wide(Launch::new(shader.path, params, bindings, groups), call).var("broadcast", self.broadcast);
+        let shader = if self.together > 0 { subgroup } else { memory };
+        let launch = wide(Launch::new(shader.path, params, bindings, groups), call);
+        let launch = launch.var("broadcast", self.together > 0).var("together", self.together.max(1) as i64);
         launch.var("lanes", self.lanes as i64).var("chunk", self.pixels as i64)
     }
 }
@@ -377,7 +384,7 @@ fn forward_split(call: &Call<'_>, chunks: Chunks) -> Result<Lowered> {
             chunks: chunks.count as u32,
             group: (channels.start / 4) as u32,
         };
-        let groups = [chunks.count as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
+        let groups = [chunks.groups() as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let bindings = vec![x.binding, parts];
         lowered.launches.push(chunks.summed(call, [&PARTS, &SUBGROUP_PARTS], &params, bindings, groups));
         Ok(())
@@ -504,7 +511,7 @@ fn backward_split(call: &Call<'_>, chunks: Chunks) -> Result<Lowered> {
             chunks: chunks.count as u32,
             group: (channels.start / 4) as u32,
         };
-        let groups = [chunks.count as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
+        let groups = [chunks.groups() as u32, channels.len().div_ceil(4) as u32, batch.len() as u32];
         let bindings = vec![x.binding, statistics[0], g.binding, parts];
         let shaders = [&BACKWARD_PARTS, &BACKWARD_SUBGROUP_PARTS];
         lowered.launches.push(chunks.summed(call, shaders, &params, bindings, groups));

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::gpu::{ParamBlock, gpu_params};
 use crate::graph::{Layout, Op};
-use crate::ops::flat::{CHUNK, WG, lanes, part, ranges, version, wide};
+use crate::ops::flat::{CHUNK, WG, part, ranges, summing_lanes, version, wide};
 use crate::ops::{Call, Launch, Layouts, Lowered, Operand, ShaderInfo, Slot, Version, Worth, fold};
 
 use super::GradNorm;
@@ -116,7 +116,7 @@ fn norm(call: &Call<'_>, shader: &'static str, sums: Sums) -> Result<Lowered> {
             lowered.launches.push(match sums {
                 Sums::Floats => launch,
                 Sums::Quads => wide(launch, call),
-                Sums::Blocks => wide(launch, call).var("lanes", lanes(call) as i64),
+                Sums::Blocks => wide(launch, call).var("lanes", summing_lanes(call) as i64),
             });
             first += here;
         }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::gpu::{DeviceType, ParamBlock};
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, Parts, SUBGROUP, SUM, SUM_PARTS, Side, Staging, Taps,
+    self, Columns, DirectParams, GatherParams, Geometry, Lanes, Parts, SUM, SUM_PARTS, Side, Staging, Taps,
     WeightParams, holds_long_turns, long_weight_worth, long_worth, staged_weight_worth, staged_worth,
 };
 use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
@@ -12,7 +12,7 @@ use crate::ops::{Call, Layouts, Operand, Prospect, Requires, ShaderInfo, Slot, V
 use super::winograd;
 use super::{Conv2d, Conv2dBackwardData, Conv2dBackwardWeight};
 
-pub(super) const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Requires::NOTHING };
+pub(super) const BROADCAST: Requires = Requires { subgroup: true, ..Requires::NOTHING };
 
 /// A version of the forward that stores images and weights in 16 bits.
 macro_rules! half {
@@ -146,7 +146,7 @@ pub(super) const FORWARD: &[Version] = &[
     long!(forward, Side::Y, "conv2d/forward_15_long_subgroup"),
     staged!(forward, Side::Y, "conv2d/forward_12_staged"),
     staged!(forward, Side::Y, "conv2d/forward_13_shared", shared),
-    rows!(forward, Side::Y, "conv2d/forward_10_rows_subgroup", 4, |prospect, _| on_a_processor(prospect)),
+    rows!(forward, Side::Y, "conv2d/forward_10_rows_subgroup", 4, |prospect, _| by_exchange(prospect)),
     rows!(forward, Side::Y, "conv2d/forward_11_rows_subgroup", 8, |prospect, g| on_a_larger_cache(
         prospect,
         g,
@@ -161,7 +161,7 @@ pub(super) const FORWARD: &[Version] = &[
     half!("conv2d/forward_8_half", Requires::HALF, |_| Staging::Registers, Version::ALWAYS),
     half!(
         "conv2d/forward_9_half_subgroup",
-        Requires { subgroup: Some(SUBGROUP), ..Requires::HALF },
+        Requires { subgroup: true, ..Requires::HALF },
         |_| Staging::Subgroup,
         Version::ALWAYS
     ),
@@ -190,7 +190,7 @@ pub(super) const BACKWARD_DATA: &[Version] = &[
     long!(backward_data, Side::X, "conv2d/backward_data_13_long_subgroup"),
     staged!(backward_data, Side::X, "conv2d/backward_data_10_staged"),
     staged!(backward_data, Side::X, "conv2d/backward_data_11_shared", shared),
-    rows!(backward_data, Side::X, "conv2d/backward_data_8_rows_subgroup", 4, |prospect, _| on_a_processor(prospect)),
+    rows!(backward_data, Side::X, "conv2d/backward_data_8_rows_subgroup", 4, |prospect, _| by_exchange(prospect)),
     rows!(backward_data, Side::X, "conv2d/backward_data_9_rows_subgroup", 8, |prospect, g| on_a_larger_cache(
         prospect,
         g,
@@ -384,13 +384,18 @@ fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
     if prospect.caps.adapter.device_type == DeviceType::Cpu { Worth::Faster } else { Worth::Slower }
 }
 
+/// So, where lanes exchange it: a software driver does that in one instruction only between eight.
+fn by_exchange(prospect: &Prospect<'_>) -> Worth {
+    if prospect.caps.vector_lanes() == 8 { on_a_processor(prospect) } else { Worth::Slower }
+}
+
 /// Twice the code in a turn: more than the nearest instruction cache of most processors holds, and a gain on others where
 /// images are not so small that more lanes are idle, nor that one photograph costs less than compiling it.
 fn on_a_larger_cache(prospect: &Prospect<'_>, g: &Geometry, writes: Side) -> Worth {
     let [_, h, w] = if writes == Side::Y { g.y } else { g.x };
-    let [short, long] = [4, 8].map(|each| convolution::computed(h * w, each));
+    let [short, long] = [4, 8].map(|each| Lanes::of(prospect.caps).computed(h * w, each));
     let gains = 10 * long <= 11 * short && !(prospect.fixed && convolution::flops(g, 1) < convolution::LITTLE);
-    if holds_long_turns(prospect.caps) && gains { on_a_processor(prospect) } else { Worth::Slower }
+    if holds_long_turns(prospect.caps) && gains { by_exchange(prospect) } else { Worth::Slower }
 }
 
 /// The geometry of an op by its shapes.

@@ -4,16 +4,16 @@ use crate::error::Result;
 use crate::gpu::ParamBlock;
 use crate::graph::{Layout, Op};
 use crate::ops::convolution::{
-    self, Columns, DirectParams, GatherParams, Geometry, LARGE_TILES_FROM, SUBGROUP, SUM, Side, Staging, Taps,
-    WeightParams, staged_weight_worth, staged_worth,
+    self, Columns, DirectParams, GatherParams, Geometry, LARGE_TILES_FROM, SUM, Side, Staging, Taps, WeightParams,
+    staged_weight_worth, staged_worth,
 };
 use crate::ops::{Call, Layouts, Prospect, Requires, ShaderInfo, Slot, Version, Worth, half};
 
 use super::{ConvTranspose2d, ConvTranspose2dBackwardData, ConvTranspose2dBackwardWeight};
 
-const BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Requires::NOTHING };
+const BROADCAST: Requires = Requires { subgroup: true, ..Requires::NOTHING };
 
-const HALF_BROADCAST: Requires = Requires { subgroup: Some(SUBGROUP), ..Requires::HALF };
+const HALF_BROADCAST: Requires = Requires { subgroup: true, ..Requires::HALF };
 
 /// A version of the forward that stores images and weights in 16 bits.
 macro_rules! half {

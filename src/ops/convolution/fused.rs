@@ -5,7 +5,7 @@ use crate::gpu::{Caps, gpu_params};
 use crate::ops::{Call, Launch, Lowered, Slot, fold};
 
 use super::winograd::Winograd;
-use super::{Geometry, SUBGROUP, Side, bias_slot, flops, images, vars};
+use super::{Geometry, Lanes, Side, bias_slot, flops, images, vars};
 
 gpu_params! {
     /// The uniform block of `common/fused_winograd`.
@@ -27,11 +27,11 @@ impl Winograd {
         measured && caps.addresses && caps.instruction_cache.is_some_and(|bytes| bytes >= 64 << 10)
     }
 
-    /// [`Winograd::cost`] of one dispatch over so many `tiles`: of a turn, which four input channels take, and of the way back.
-    pub(super) fn fused_cost(tiles: usize, from: usize, to: usize) -> f64 {
+    /// [`Winograd::cost`] of one dispatch by so many `lanes`, each with a tile: of a turn, which four input channels take, and of
+    /// the way back.
+    pub(super) fn fused_cost(lanes: usize, from: usize, to: usize) -> f64 {
         const TURN: f64 = 2700.0;
         const BACK: f64 = 4200.0;
-        let lanes = tiles.next_multiple_of(SUBGROUP as usize);
         (lanes * to.div_ceil(TILE)) as f64 * (TURN * from.div_ceil(4) as f64 + BACK)
     }
 
@@ -77,11 +77,12 @@ impl Winograd {
             bindings.extend(bias);
             bindings.extend(extras.bindings());
             bindings.push(target.binding);
-            let [gx, gy] = fold(count.div_ceil(SUBGROUP as usize) * to[0].div_ceil(TILE));
+            let lanes = Lanes::of(call.caps).computed(1, 1);
+            let [gx, gy] = fold(count.div_ceil(lanes) * to[0].div_ceil(TILE));
             let launch = Launch::new(shader, &params, bindings, [gx, gy, 1]);
             let launch = vars(launch.work(flops(g, samples.len())), call, bias.is_some());
             let launch = launch.var("m", self.m as i64).var("wide_u64", call.caps.wide_as_u64);
-            let launch = launch.var("lanes", i64::from(SUBGROUP)).var("tile", TILE as i64);
+            let launch = launch.var("lanes", lanes as i64).var("tile", TILE as i64);
             lowered.launches.push(launch.var("quad", from[0].min(4) as i64).var("swapped", !forward));
         }
         Ok(lowered)

@@ -71,15 +71,15 @@ pub fn gather(
         matches!(by, Taps::Apart | Taps::Joined) || plain && matches!(by, Taps::Each | Taps::Long) && !matrices;
     let written: Vec<Slot> = std::iter::once(Slot::Output(0)).chain(call.extra_slots()).collect();
     let (rows, tile) = match by {
-        Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging) }),
+        Taps::Rows(pixels) => (true, Tile { pixels, ..Tile::image(to[0].min(16), staging, call.caps) }),
         Taps::Long => {
             let tile = Tile::long(g, writes, call.caps);
             // An image may be so large that fewer channels than that can be bound at a time.
             let fits = call.channel_runs(&written, tile.channels).is_ok();
-            let fewer = Tile::image(to[0], staging).channels;
+            let fewer = Tile::image(to[0], staging, call.caps).channels;
             (false, if fits { tile } else { Tile { channels: fewer, ..tile } }.paired(from[0], flops(g, 1), call.caps))
         }
-        _ => (false, Tile::image(to[0], staging)),
+        _ => (false, Tile::image(to[0], staging, call.caps)),
     };
     let parts = if by == Taps::Shared { Parts::of(g, writes) } else { Parts::ONE };
     let mut partial = 0;
@@ -97,7 +97,7 @@ pub fn gather(
     let all = taps * to[0].next_multiple_of(4);
     let (tile, taps_apart) = match joined {
         true => {
-            let tile = Tile::image(all, staging).filling(all, [g.n * plane, 1], flops(g, 1), call.caps);
+            let tile = Tile::image(all, staging, call.caps).filling(all, [g.n * plane, 1], flops(g, 1), call.caps);
             (tile.paired(from[0], flops(g, 1), call.caps), 1)
         }
         false => (tile, taps_apart),

@@ -18,7 +18,7 @@ mod winograd;
 pub use fused::FusedParams;
 pub use gather::{GatherParams, Taps, gather};
 pub use parts::{Parts, SUM_PARTS, staged_weight_worth, staged_worth};
-pub use tile::{LARGE_TILES_FROM, SUBGROUP, Staging, Tile, computed, holds_long_turns, long_weight_worth, long_worth};
+pub use tile::{LARGE_TILES_FROM, Lanes, Staging, Tile, holds_long_turns, long_weight_worth, long_worth};
 pub use weight::{Columns, SUM, WeightParams, weight_gradient};
 pub use winograd::{Computes, GRADIENT, INPUT, LITTLE, OUTPUT, WEIGHT, WEIGHT_GRADIENT, Winograd};
 

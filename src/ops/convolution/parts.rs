@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::gpu::{Caps, DeviceType, ParamBlock, gpu_params};
 use crate::ops::{Binding, Call, Extras, Launch, ShaderInfo, Window, Worth, fold};
 
-use super::{GatherParams, Geometry, Side, Staging, Tile, WG, images};
+use super::{GatherParams, Geometry, Side, Tile, WG, images};
 
 gpu_params! {
     /// The uniform block of `conv2d/sum_parts`.
@@ -81,7 +81,7 @@ impl Parts {
 /// Workgroups of `common/staged_gemm` for one sample.
 fn groups(g: &Geometry, writes: Side) -> usize {
     let to = if writes == Side::Y { g.y } else { g.x };
-    let tile = Tile::new(to[0], Staging::Workgroup);
+    let tile = Tile::staged(to[0]);
     (to[1] * to[2]).div_ceil(tile.group_pixels()) * to[0].div_ceil(tile.channels)
 }
 

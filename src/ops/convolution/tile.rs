@@ -27,7 +27,7 @@ pub struct Tile {
 pub enum Staging {
     /// Nowhere: every lane loads them.
     Registers,
-    /// In the registers of a subgroup of [`SUBGROUP`] lanes, whose weights are loaded by one lane and broadcast.
+    /// In the registers of a subgroup, whose weights are loaded by one lane and broadcast.
     Subgroup,
     /// In workgroup memory: `common/staged_gemm` and `common/staged_weight_gemm`.
     Workgroup,
@@ -49,33 +49,50 @@ impl Staging {
     }
 }
 
-/// The lanes of a subgroup that the broadcasting tiles are written for.
-pub const SUBGROUP: u32 = 8;
-
 /// Pixels of a lane in turns of the GEMM's loop that only larger instruction caches hold: at 7 some 31 KiB of a software driver's
 /// code beside 20 for 4 pixels. The second is for where the first would compute many pixels that are none.
 const LONG: [usize; 2] = [7, 5];
 
-/// Pixels, or columns, that lanes with `each` compute where there are `count`: those of the last workgroup may not all exist.
-#[must_use]
-pub fn computed(count: usize, each: usize) -> usize {
-    count.next_multiple_of(SUBGROUP as usize * each)
-}
+/// The lanes of a subgroup that broadcasts, each with some pixels or columns.
+#[derive(Debug, Clone, Copy)]
+pub struct Lanes(usize);
 
-/// Pixels of a lane in long turns over `count`.
-fn long_pixels(count: usize) -> usize {
-    let [most, fewer] = LONG;
-    if 20 * computed(count, fewer) <= 19 * computed(count, most) { fewer } else { most }
-}
+impl Lanes {
+    /// Those that weight gradients split their sums for, whatever an adapter has.
+    pub(super) const SPLITTING: usize = 8;
 
-/// Whether lanes with `each` compute a tenth less than with `usual`.
-fn computes_less(count: usize, each: usize, usual: usize) -> bool {
-    10 * computed(count, each) <= 9 * computed(count, usual)
-}
+    /// As the adapter has them, or as most have that have any.
+    #[must_use]
+    pub fn of(caps: &Caps) -> Self {
+        Self(caps.broadcast_lanes().map_or(8, |lanes| lanes as usize))
+    }
 
-/// Whether lanes with `each` compute at most a twentieth more than with `usual`.
-fn computes_hardly_more(count: usize, each: usize, usual: usize) -> bool {
-    20 * computed(count, each) <= 21 * computed(count, usual)
+    /// What lanes with `each` compute where there are `count`: those of the last workgroup may not all exist.
+    #[must_use]
+    pub fn computed(self, count: usize, each: usize) -> usize {
+        count.next_multiple_of(self.0 * each)
+    }
+
+    /// Pixels of a lane in long turns over `count`.
+    fn long_pixels(self, count: usize) -> usize {
+        let [most, fewer] = LONG;
+        if 20 * self.computed(count, fewer) <= 19 * self.computed(count, most) { fewer } else { most }
+    }
+
+    /// Whether lanes with `each` compute a tenth less than with `usual`.
+    fn compute_less(self, count: usize, each: usize, usual: usize) -> bool {
+        10 * self.computed(count, each) <= 9 * self.computed(count, usual)
+    }
+
+    /// Whether lanes with `each` compute at most a twentieth more than with `usual`.
+    fn compute_hardly_more(self, count: usize, each: usize, usual: usize) -> bool {
+        20 * self.computed(count, each) <= 21 * self.computed(count, usual)
+    }
+
+    /// Whether lanes that hold [`LONG_COLUMNS`] of `count` are hardly more idle than those of one.
+    fn fill_long_columns(self, count: usize) -> bool {
+        10 * self.computed(count, LONG_COLUMNS) <= 11 * self.computed(count, 1)
+    }
 }
 
 /// Whether the processor behind a software driver holds such turns in its nearest cache. 32 KiB are common and too few.
@@ -104,16 +121,11 @@ pub(super) fn phases(g: &Geometry, writes: Side) -> [usize; 2] {
 /// Columns of a lane in a turn of a weight gradient's loop that only larger instruction caches hold.
 pub(super) const LONG_COLUMNS: usize = 2;
 
-/// Whether lanes that hold so many of `count` columns are hardly more idle than those of one.
-fn fills_long_columns(count: usize) -> bool {
-    10 * computed(count, LONG_COLUMNS) <= 11 * computed(count, 1)
-}
-
 /// Whether a weight gradient's long turns are expected to be faster.
 #[must_use]
 pub fn long_weight_worth(caps: &Caps, g: &Geometry) -> Worth {
     let columns = g.x[0].div_ceil(4) * g.kernel[0] * g.kernel[1];
-    if holds_long_turns(caps) && fills_long_columns(columns) { Worth::Faster } else { Worth::Slower }
+    if holds_long_turns(caps) && Lanes::of(caps).fill_long_columns(columns) { Worth::Faster } else { Worth::Slower }
 }
 
 /// Whether long turns are expected to be faster than those of 4 pixels: where fewer lanes are idle, or where sums are longer
@@ -126,22 +138,27 @@ pub fn long_worth(caps: &Caps, g: &Geometry, writes: Side) -> Worth {
     let tile = Tile::long(g, writes, caps);
     let (long, doubles) = (tile.pixels, tile.channels == DOUBLE);
     let sums = g.kernel[0] * g.kernel[1] * from[0] > to[0];
-    let better = computes_less(pixels, long, 4)
-        || sums && long == LONG[0] && computed(pixels, long) <= computed(pixels, 4)
-        || doubles && computes_hardly_more(pixels, long, 4);
+    let lanes = Lanes::of(caps);
+    let better = lanes.compute_less(pixels, long, 4)
+        || sums && long == LONG[0] && lanes.computed(pixels, long) <= lanes.computed(pixels, 4)
+        || doubles && lanes.compute_hardly_more(pixels, long, 4);
     if holds_long_turns(caps) && better { Worth::Faster } else { Worth::Slower }
+}
+
+/// The first of `tiles` that holds so many channels, or the last.
+fn fitting(channels: usize, tiles: &[usize]) -> usize {
+    tiles.iter().copied().find(|&tile| tile >= channels).unwrap_or(tiles[tiles.len() - 1])
 }
 
 impl Tile {
     /// The tile for `channels` channels, of the images that are written or of a weight gradient's operand that all lanes
     /// share.
     #[must_use]
-    pub fn new(channels: usize, staging: Staging) -> Self {
-        let fitting = |of: &[usize]| of.iter().copied().find(|&tile| tile >= channels).unwrap_or(of[of.len() - 1]);
+    pub fn new(channels: usize, staging: Staging, caps: &Caps) -> Self {
         let (lanes, channels) = match staging {
-            Staging::Registers => (64, fitting(&[8, 16])),
-            Staging::Subgroup => (SUBGROUP as usize, fitting(&[8, 16, 32])),
-            Staging::Workgroup => (64, fitting(&[32, 64])),
+            Staging::Registers => (64, fitting(channels, &[8, 16])),
+            Staging::Subgroup => (Lanes::of(caps).0, fitting(channels, &[8, 16, 32])),
+            Staging::Workgroup => return Self::staged(channels),
             Staging::Matrices { lanes, .. } => (lanes as usize, 64),
         };
         let pixels = match (staging, channels) {
@@ -152,10 +169,17 @@ impl Tile {
         Self { lanes, channels, pixels, columns: 1, fours: 1, staging }
     }
 
+    /// The same for [`Staging::Workgroup`], which is the same on any adapter.
+    #[must_use]
+    pub fn staged(channels: usize) -> Self {
+        let channels = fitting(channels, &[32, 64]);
+        Self { lanes: 64, channels, pixels: 8, columns: 1, fours: 1, staging: Staging::Workgroup }
+    }
+
     /// The tile for an image of `channels` channels that is written: of four where there are no more.
     #[must_use]
-    pub fn image(channels: usize, staging: Staging) -> Self {
-        let tile = Self::new(channels, staging);
+    pub fn image(channels: usize, staging: Staging, caps: &Caps) -> Self {
+        let tile = Self::new(channels, staging, caps);
         if channels <= 4 && matches!(staging, Staging::Registers | Staging::Subgroup) {
             Self { channels: 4, ..tile }
         } else {
@@ -165,8 +189,8 @@ impl Tile {
 
     /// The tile of lanes that hold the columns of a row of `taps`.
     #[must_use]
-    pub fn row_columns(taps: usize, staging: Staging) -> Self {
-        Self::new(if taps <= 3 { 16 } else { 8 }, staging)
+    pub fn row_columns(taps: usize, staging: Staging, caps: &Caps) -> Self {
+        Self::new(if taps <= 3 { 16 } else { 8 }, staging, caps)
     }
 
     /// The same for no more than `count` pixels, so that the lanes compute few of them more than once.
@@ -175,16 +199,18 @@ impl Tile {
             return self;
         }
         let fewer = self.pixels.min(count.div_ceil(self.lanes).next_power_of_two());
-        let long = long_pixels(count);
+        let lanes = Lanes::of(caps);
+        let long = lanes.long_pixels(count);
         let holds = self.staging == Staging::Subgroup && self.channels == 32 && holds_long_turns(caps);
-        Self { pixels: if holds && computes_less(count, long, fewer) { long } else { fewer }, ..self }
+        Self { pixels: if holds && lanes.compute_less(count, long, fewer) { long } else { fewer }, ..self }
     }
 
     /// The tile of long turns.
     pub(super) fn long(g: &Geometry, writes: Side, caps: &Caps) -> Self {
         let channels = if writes == Side::Y { g.y[0] } else { g.x[0] };
         let [phases, plane] = phases(g, writes);
-        let tile = Self { pixels: long_pixels(g.n * plane), ..Self::image(channels, Staging::Subgroup) };
+        let tile = Self::image(channels, Staging::Subgroup, caps);
+        let tile = Self { pixels: Lanes::of(caps).long_pixels(g.n * plane), ..tile };
         tile.doubled(channels, [plane, phases], flops(g, 1), caps)
     }
 
@@ -200,9 +226,9 @@ impl Tile {
 
     /// [`Tile::fitting`], or [`Tile::doubled`] where that computes hardly more pixels.
     pub(super) fn filling(self, channels: usize, [count, points]: [usize; 2], work: u64, caps: &Caps) -> Self {
-        let fitting = self.fitting(count, caps);
-        let long = Self { pixels: long_pixels(count), ..self };
-        let tile = if computes_hardly_more(count, long.pixels, fitting.pixels) { long } else { fitting };
+        let (fitting, lanes) = (self.fitting(count, caps), Lanes::of(caps));
+        let long = Self { pixels: lanes.long_pixels(count), ..self };
+        let tile = if lanes.compute_hardly_more(count, long.pixels, fitting.pixels) { long } else { fitting };
         let doubled = tile.doubled(channels, [count, points], work, caps);
         if doubled.channels == DOUBLE { doubled } else { fitting }
     }
@@ -230,7 +256,10 @@ impl Tile {
     /// of `count`.
     pub(super) fn with_long_columns(self, count: usize, caps: &Caps) -> Self {
         let takes = self.staging == Staging::Subgroup && self.channels == 32 && holds_long_turns(caps);
-        Self { columns: if takes && fills_long_columns(count) { LONG_COLUMNS } else { self.columns }, ..self }
+        Self {
+            columns: if takes && Lanes::of(caps).fill_long_columns(count) { LONG_COLUMNS } else { self.columns },
+            ..self
+        }
     }
 
     /// Columns and channels of a workgroup that computes a weight gradient, or what `common/staged_weight_gemm` takes.
@@ -255,7 +284,7 @@ mod tests {
     use crate::graph::PANEL;
 
     fn caps(instruction_cache: Option<u32>) -> Caps {
-        let mut caps = Caps::for_tests(Some(SUBGROUP), true);
+        let mut caps = Caps::for_tests(Some(8), true);
         caps.instruction_cache = instruction_cache;
         caps
     }
@@ -276,29 +305,33 @@ mod tests {
 
     #[test]
     fn tiles_leave_few_lanes_idle() {
-        let pixels =
-            |channels, count, cache| Tile::new(channels, Staging::Subgroup).fitting(count, &caps(cache)).pixels;
+        let pixels = |channels, count, cache| {
+            let caps = caps(cache);
+            Tile::new(channels, Staging::Subgroup, &caps).fitting(count, &caps).pixels
+        };
         let large = Some(65_536);
         assert_eq!([1, 9, 16, 17, 49].map(|count| pixels(64, count, None)), [1, 2, 2, 4, 4]);
         assert_eq!([9, 16, 49, 100, 196, 200].map(|count| pixels(64, count, large)), [2, 2, 7, 7, 5, 5]);
         assert_eq!(pixels(64, 49, Some(32_768)), 4);
         assert_eq!(pixels(16, 49, large), 8, "a tile of 16 channels");
-        let staged = Tile::new(64, Staging::Workgroup);
+        let staged = Tile::new(64, Staging::Workgroup, &caps(large));
         assert_eq!(staged.fitting(49, &caps(large)).pixels, staged.pixels);
     }
 
     #[test]
     fn long_turns_take_twice_the_channels_where_code_fits_and_pays() {
         let channels = |of, count, work, cache| {
-            let tile = Tile { pixels: long_pixels(count), ..Tile::new(of, Staging::Subgroup) };
-            tile.doubled(of, [count, 1], work, &caps(cache)).channels
+            let caps = caps(cache);
+            let tile = Tile::new(of, Staging::Subgroup, &caps);
+            let tile = Tile { pixels: Lanes::of(&caps).long_pixels(count), ..tile };
+            tile.doubled(of, [count, 1], work, &caps).channels
         };
         let (large, work) = (Some(65_536), LARGE_TILES_FROM);
         assert_eq!([64, 96, 128, 256].map(|of| channels(of, 3136, work, large)), [64, 32, 64, 64]);
         assert_eq!(channels(256, 3136, work, Some(49_152)), 32, "a smaller cache");
         assert_eq!(channels(256, 3136, work - 1, large), 32, "little work");
         assert_eq!(channels(512, 49, work, large), 32, "few workgroups");
-        let short = Tile::new(64, Staging::Subgroup);
+        let short = Tile::new(64, Staging::Subgroup, &caps(large));
         assert_eq!(short.doubled(64, [3136, 1], work, &caps(large)).channels, 32, "short turns");
     }
 
@@ -310,22 +343,35 @@ mod tests {
             let tile = tile.paired(inner, work, &caps);
             [tile.channels, tile.fours]
         };
-        let (tile, work) = (Tile::new(64, Staging::Subgroup), LARGE_TILES_FROM);
+        let (tile, work) = (Tile::new(64, Staging::Subgroup, &caps), LARGE_TILES_FROM);
         let double = Tile { channels: DOUBLE, ..tile };
         assert_eq!([64, 60].map(|inner| paired(double, inner, work)), [[32, 2], [64, 1]]);
         assert_eq!(paired(tile, 64, work), [32, 2]);
         assert_eq!(paired(tile, 64, work - 1), [32, 1], "little work");
-        assert_eq!(paired(Tile::new(16, Staging::Subgroup), 64, work), [16, 1], "a tile of 16 channels");
-        assert_eq!(paired(Tile::new(64, Staging::Workgroup), 64, work), [64, 1]);
+        assert_eq!(paired(Tile::new(16, Staging::Subgroup, &caps), 64, work), [16, 1], "a tile of 16 channels");
+        assert_eq!(paired(Tile::new(64, Staging::Workgroup, &caps), 64, work), [64, 1]);
         caps.addresses = false;
         assert_eq!(double.paired(64, work, &caps).fours, 1);
     }
 
     #[test]
+    fn wider_subgroups_have_tiles_of_their_own() {
+        let mut caps = Caps::for_tests(Some(16), true);
+        assert_eq!(caps.broadcast_lanes(), None, "a driver that asks every lane");
+        caps.addresses = true;
+        caps.instruction_cache = Some(65_536);
+        let tile = Tile::new(64, Staging::Subgroup, &caps);
+        assert_eq!([tile.lanes, tile.group_pixels()], [16, 64]);
+        assert_eq!([9, 16, 17, 49].map(|count| tile.fitting(count, &caps).pixels), [1, 1, 2, 4]);
+        assert_eq!(tile.weight_group(), [16, 32]);
+    }
+
+    #[test]
     fn a_tile_lies_in_one_panel() {
         for (channels, staging) in (1..200).flat_map(|c| [Staging::Registers, Staging::Subgroup].map(|s| (c, s))) {
-            let rows = Tile::row_columns(channels % 7 + 1, staging);
-            for tile in [Tile::new(channels, staging), Tile::image(channels, staging), rows] {
+            let caps = caps(None);
+            let rows = Tile::row_columns(channels % 7 + 1, staging, &caps);
+            for tile in [Tile::new(channels, staging, &caps), Tile::image(channels, staging, &caps), rows] {
                 assert!(PANEL.is_multiple_of(tile.channels), "{tile:?}");
             }
         }
@@ -336,7 +382,8 @@ mod tests {
     #[test]
     fn columns_are_two_where_both_are_there() {
         let columns = |channels, count, cache| {
-            Tile::new(channels, Staging::Subgroup).with_long_columns(count, &caps(cache)).weight_group()
+            let caps = caps(cache);
+            Tile::new(channels, Staging::Subgroup, &caps).with_long_columns(count, &caps).weight_group()
         };
         let large = Some(65_536);
         assert_eq!([8, 16, 24, 96].map(|count| columns(64, count, large)), [[8, 32], [16, 32], [8, 32], [16, 32]]);
@@ -362,7 +409,10 @@ mod tests {
             Worth::Faster,
             "200 of 196 pixels, not 224"
         );
-        assert_eq!([49, 196, 392, 784, 1000, 3136, 4800].map(long_pixels), [7, 5, 7, 7, 7, 7, 7]);
+        assert_eq!(
+            [49, 196, 392, 784, 1000, 3136, 4800].map(|count| Lanes(8).long_pixels(count)),
+            [7, 5, 7, 7, 7, 7, 7]
+        );
         let strided = Geometry { y: [512, 7, 7], stride: [2, 2], ..geometry([256, 14, 14], 512, 1) };
         assert_eq!(worth(large, &strided, Side::X), Worth::Faster, "56 of 49 pixels a phase, not 64");
         for cache in [None, Some(32_768)] {

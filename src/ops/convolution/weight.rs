@@ -6,7 +6,7 @@ use crate::ops::call::ALIGNMENT;
 use crate::ops::{Call, Launch, Lowered, ShaderInfo, Slot, fold};
 
 use super::tile::LONG_COLUMNS;
-use super::{Geometry, Staging, Tile, WG, flops};
+use super::{Geometry, Lanes, Staging, Tile, WG, flops};
 
 gpu_params! {
     /// The uniform block of `common/weight_gemm`.
@@ -101,8 +101,9 @@ pub fn weight_gradient(
 ) -> Result<Lowered> {
     let g = &rows_by_four(g);
     let rows = columns == Columns::Rows;
-    let tile = if rows { Tile::row_columns(g.kernel[1], staging) } else { Tile::new(g.y[0], staging) };
-    let usual = tile;
+    let tile =
+        if rows { Tile::row_columns(g.kernel[1], staging, call.caps) } else { Tile::new(g.y[0], staging, call.caps) };
+    let usual = if staging == Staging::Subgroup { Tile { lanes: Lanes::SPLITTING, ..tile } } else { tile };
     let tile = if columns == Columns::Long { Tile { columns: LONG_COLUMNS, ..tile } } else { tile };
     let s4 = g.x[0].div_ceil(4);
     let in_all = s4 * g.kernel[0] * if rows { 1 } else { g.kernel[1] };
@@ -110,7 +111,7 @@ pub fn weight_gradient(
         let [columns, channels] = of.weight_group();
         [in_all.div_ceil(columns), g.y[0].div_ceil(channels)]
     };
-    // Splits, and so every bit, are those of the usual tile.
+    // Splits, and so every bit, are those of the usual tile, whatever a subgroup has of lanes.
     let split = Split::new(tiles(usual).iter().product(), g.n, g.y[1]);
     let tiles = tiles(tile);
     let floats = call.outputs[0].floats();

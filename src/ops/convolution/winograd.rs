@@ -11,7 +11,7 @@ use crate::gpu::{Caps, DeviceType, ParamBlock, gpu_params};
 use crate::ops::{Binding, Call, Derived, Launch, Lowered, ShaderInfo, Slot, Window, Worth, flat, fold};
 
 use super::weight::turn_pixels;
-use super::{GatherParams, Geometry, SUBGROUP, Side, Staging, Tile, WG, WeightParams, bias_slot, flops, images, vars};
+use super::{GatherParams, Geometry, Lanes, Side, Staging, Tile, WG, WeightParams, bias_slot, flops, images, vars};
 
 gpu_params! {
     /// The uniform block of the images' transforms: `common/winograd_tiles`.
@@ -136,14 +136,14 @@ impl Winograd {
             (_, true) => [25.0, 20.0],
         };
         let together = match self.staging {
-            Staging::Workgroup => Tile::new(g.y[0].max(g.x[0]), self.staging).group_pixels(),
-            _ => SUBGROUP as usize,
+            Staging::Workgroup => Tile::new(g.y[0].max(g.x[0]), self.staging, caps).group_pixels(),
+            _ => Lanes::of(caps).computed(1, 1),
         };
         let [tiles, lanes] = [count, count.next_multiple_of(together)].map(|count| count as f64);
         let [x, y] = [g.x[0], g.y[0]].map(|channels| channels as f64);
         let derived = if fixed { 0.0 } else { self.points() as f64 * weight * x * y };
         if self.fused {
-            return Self::fused_cost(count, from[0], to[0]) + derived;
+            return Self::fused_cost(Lanes::of(caps).computed(count, 1), from[0], to[0]) + derived;
         }
         self.points() as f64 * (lanes * x * y + image * tiles * (x + y)) + derived
     }
@@ -248,7 +248,7 @@ impl Winograd {
         let mut lowered = Lowered::default();
         let at_points = self.weight(call, g, writes, &mut lowered)?;
         let bias = bias_slot(call)?;
-        let tile = Tile::new(to[0], self.staging);
+        let tile = Tile::new(to[0], self.staging, call.caps);
         let rounds = self.rounds(call, &images(call), to, from[0].max(to[0]))?;
         let inputs = self.workspace(&mut lowered, &rounds, from[0]);
         let products = self.workspace(&mut lowered, &rounds, to[0]);
@@ -320,7 +320,7 @@ impl Winograd {
         let [x4, y4] = [g.x[0], g.y[0]].map(|channels| channels.div_ceil(4));
         let quads = x4 * g.y[0];
         call.check(points * quads * 4)?;
-        let tile = Tile::new(g.y[0], self.staging).with_long_columns(x4, call.caps);
+        let tile = Tile::new(g.y[0], self.staging, call.caps).with_long_columns(x4, call.caps);
         let rounds = self.rounds(call, &[x_slot, y_slot], g.y, g.x[0].max(g.y[0]))?;
         let mut lowered = Lowered::default();
         lowered.workspaces.push(points * quads * 4);
@@ -400,7 +400,7 @@ mod tests {
     }
 
     fn caps(addresses: bool, instruction_cache: u32) -> Caps {
-        let mut caps = Caps::for_tests(Some(SUBGROUP), true);
+        let mut caps = Caps::for_tests(Some(8), true);
         caps.addresses = addresses;
         caps.instruction_cache = Some(instruction_cache);
         caps

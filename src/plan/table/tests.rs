@@ -222,7 +222,7 @@ fn what_is_wrong_asked_for_or_cannot_run_goes_before_the_table() {
     let (graph, y) = convolution();
     let calls = PlannedCall::all(&graph, &[y], &tuned(SUBGROUP), &Caps::for_tests(None, true)).unwrap();
     let version = calls.iter().find(|call| call.op.kernel() == "conv2d.forward").unwrap().version;
-    assert!(version.requires.subgroup.is_none(), "{}", version.shader);
+    assert!(!version.requires.subgroup, "{}", version.shader);
     // A version of other shapes: the wide one wants rows of whole quads.
     let mut graph = Graph::new();
     let (x, weight) = (graph.input("x", [2, 5]).unwrap(), graph.input("weight", [3, 5]).unwrap());
