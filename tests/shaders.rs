@@ -117,9 +117,9 @@ fn uses() -> BTreeMap<Use, Found> {
     let (point, padded) = (Conv2d::padded(0), Conv2d::padded(1));
     let of_data = |conv| Conv2dBackwardData { conv, size: [112, 112] };
     let of_weight = |conv, kernel| Conv2dBackwardWeight { conv, kernel };
-    // Where loads go by addresses, two fours of input channels in place of twice the channels, and twice the pixels.
-    let images = [("tile", 64), ("fours", 2)];
-    let weights = [("columns", 2), ("pixels", 8)];
+    // Where loads of eight lanes go by addresses, two fours of input channels in place of twice the channels, and twice the pixels.
+    let images = [("tile", 64), ("fours", 2), ("tile", 64)];
+    let weights = [("columns", 2), ("pixels", 8), ("pixels", 4)];
     let ops: [(&dyn Op, [[usize; 4]; 2], _); 7] = [
         (&point, [[1, 64, 112, 112], [128, 64, 1, 1]], images),
         (&padded, [[1, 64, 112, 112], [128, 64, 3, 3]], images),
@@ -129,10 +129,10 @@ fn uses() -> BTreeMap<Use, Found> {
         (&of_weight(point, [1, 1]), [[1, 64, 112, 112], [1, 128, 112, 112]], weights),
         (&of_weight(padded, [3, 3]), [[1, 64, 112, 112], [1, 128, 112, 112]], weights),
     ];
-    for ((op, inputs, names), caps) in ops.iter().flat_map(|op| adapters.iter().map(move |caps| (op, caps))) {
-        let mut caps = caps.clone();
+    for ((op, inputs, names), at) in ops.iter().flat_map(|op| (0..adapters.len()).map(move |at| (op, at))) {
+        let mut caps = adapters[at].clone();
         caps.instruction_cache = Some(64 << 10);
-        let (name, larger) = names[usize::from(caps.addresses)];
+        let (name, larger) = names[at];
         let lanes = caps.broadcast_lanes().map(i64::from);
         let inputs: Vec<&[usize]> = inputs.iter().map(<[usize; 4]>::as_slice).collect();
         let mut count = 0;

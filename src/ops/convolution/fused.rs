@@ -22,17 +22,17 @@ impl Winograd {
     /// Whether the code of a turn fits the nearest instruction cache of the processor behind a software driver, and the channels
     /// are those for which [`Winograd::fused_cost`] was measured.
     pub(super) fn holds_fused(caps: &Caps, g: &Geometry) -> bool {
-        const MOST: usize = 32;
-        let measured = g.x[0].max(g.y[0]) <= MOST;
+        let most = if Lanes::of(caps).is_wide() { 64 } else { 32 };
+        let measured = g.x[0].max(g.y[0]) <= most;
         measured && caps.addresses && caps.instruction_cache.is_some_and(|bytes| bytes >= 64 << 10)
     }
 
-    /// [`Winograd::cost`] of one dispatch by so many `lanes`, each with a tile: of a turn, which four input channels take, and of
-    /// the way back.
-    pub(super) fn fused_cost(lanes: usize, from: usize, to: usize) -> f64 {
-        const TURN: f64 = 2700.0;
-        const BACK: f64 = 4200.0;
-        (lanes * to.div_ceil(TILE)) as f64 * (TURN * from.div_ceil(4) as f64 + BACK)
+    /// [`Winograd::cost`] of one dispatch for so many `tiles`, one a lane: of a turn, which four input channels take, and of the way
+    /// back.
+    pub(super) fn fused_cost(caps: &Caps, tiles: usize, from: usize, to: usize) -> f64 {
+        let lanes = Lanes::of(caps);
+        let [turn, back] = if lanes.is_wide() { [2250.0, 3700.0] } else { [2700.0, 4200.0] };
+        (lanes.computed(tiles, 1) * to.div_ceil(TILE)) as f64 * (turn * from.div_ceil(4) as f64 + back)
     }
 
     /// The convolution that writes one side, in one dispatch a batch after the weight's.

@@ -53,6 +53,10 @@ impl Staging {
 /// code beside 20 for 4 pixels. The second is for where the first would compute many pixels that are none.
 const LONG: [usize; 2] = [7, 5];
 
+/// The same of 16 lanes, where a turn takes a half more code than at 4 pixels only for twice the channels, 23 KiB: no more than
+/// common caches hold, and longer ones gain nothing.
+const WIDE: [usize; 2] = [3, 3];
+
 /// The lanes of a subgroup that broadcasts, each with some pixels or columns.
 #[derive(Debug, Clone, Copy)]
 pub struct Lanes(usize);
@@ -73,9 +77,19 @@ impl Lanes {
         count.next_multiple_of(self.0 * each)
     }
 
+    /// Pixels of a lane in long turns, or what are called so.
+    fn long(self) -> [usize; 2] {
+        if self.is_wide() { WIDE } else { LONG }
+    }
+
+    /// Whether a turn of the shortest loops does enough for what comes with it.
+    pub(super) fn is_wide(self) -> bool {
+        self.0 > 8
+    }
+
     /// Pixels of a lane in long turns over `count`.
     fn long_pixels(self, count: usize) -> usize {
-        let [most, fewer] = LONG;
+        let [most, fewer] = self.long();
         if 20 * self.computed(count, fewer) <= 19 * self.computed(count, most) { fewer } else { most }
     }
 
@@ -89,9 +103,9 @@ impl Lanes {
         20 * self.computed(count, each) <= 21 * self.computed(count, usual)
     }
 
-    /// Whether lanes that hold [`LONG_COLUMNS`] of `count` are hardly more idle than those of one.
+    /// Whether lanes that hold [`LONG_COLUMNS`] of `count` are hardly more idle than those of one, and gain by it.
     fn fill_long_columns(self, count: usize) -> bool {
-        10 * self.computed(count, LONG_COLUMNS) <= 11 * self.computed(count, 1)
+        !self.is_wide() && 10 * self.computed(count, LONG_COLUMNS) <= 11 * self.computed(count, 1)
     }
 }
 
@@ -99,6 +113,11 @@ impl Lanes {
 #[must_use]
 pub fn holds_long_turns(caps: &Caps) -> bool {
     caps.instruction_cache.is_some_and(|bytes| bytes >= 48 << 10)
+}
+
+/// Whether it holds those of an image's tiles.
+fn holds_image_turns(caps: &Caps) -> bool {
+    Lanes::of(caps).is_wide() || holds_long_turns(caps)
 }
 
 /// Channels of a tile of long turns where a workgroup's pixels are loaded for twice as many: at 7 pixels some 57 KiB of code.
@@ -118,7 +137,7 @@ pub(super) fn phases(g: &Geometry, writes: Side) -> [usize; 2] {
     }
 }
 
-/// Columns of a lane in a turn of a weight gradient's loop that only larger instruction caches hold.
+/// Columns of a lane in a turn of a weight gradient's loop that only larger instruction caches hold, of eight lanes.
 pub(super) const LONG_COLUMNS: usize = 2;
 
 /// Whether a weight gradient's long turns are expected to be faster.
@@ -142,7 +161,7 @@ pub fn long_worth(caps: &Caps, g: &Geometry, writes: Side) -> Worth {
     let better = lanes.compute_less(pixels, long, 4)
         || sums && long == LONG[0] && lanes.computed(pixels, long) <= lanes.computed(pixels, 4)
         || doubles && lanes.compute_hardly_more(pixels, long, 4);
-    if holds_long_turns(caps) && better { Worth::Faster } else { Worth::Slower }
+    if holds_image_turns(caps) && better { Worth::Faster } else { Worth::Slower }
 }
 
 /// The first of `tiles` that holds so many channels, or the last.
@@ -201,7 +220,7 @@ impl Tile {
         let fewer = self.pixels.min(count.div_ceil(self.lanes).next_power_of_two());
         let lanes = Lanes::of(caps);
         let long = lanes.long_pixels(count);
-        let holds = self.staging == Staging::Subgroup && self.channels == 32 && holds_long_turns(caps);
+        let holds = self.staging == Staging::Subgroup && self.channels == 32 && holds_image_turns(caps);
         Self { pixels: if holds && lanes.compute_less(count, long, fewer) { long } else { fewer }, ..self }
     }
 
@@ -217,8 +236,9 @@ impl Tile {
     /// The same for twice the channels, where that many whole tiles of `channels` are still enough workgroups over `count`
     /// pixels of `points` GEMMs, and `work` is worth it.
     fn doubled(self, channels: usize, [count, points]: [usize; 2], work: u64, caps: &Caps) -> Self {
-        let long = self.staging == Staging::Subgroup && self.channels == 32 && LONG.contains(&self.pixels);
-        let holds = caps.instruction_cache.is_some_and(|bytes| bytes >= 64 << 10);
+        let lanes = Lanes::of(caps);
+        let long = self.staging == Staging::Subgroup && self.channels == 32 && lanes.long().contains(&self.pixels);
+        let holds = lanes.is_wide() || caps.instruction_cache.is_some_and(|bytes| bytes >= 64 << 10);
         let groups = count.div_ceil(self.group_pixels()) * (channels / DOUBLE) * points;
         let doubles = long && holds && channels.is_multiple_of(DOUBLE) && groups >= DOUBLE_GROUPS;
         Self { channels: if doubles && work >= LARGE_TILES_FROM { DOUBLE } else { self.channels }, ..self }
@@ -233,11 +253,12 @@ impl Tile {
         if doubled.channels == DOUBLE { doubled } else { fitting }
     }
 
-    /// The same with eight of `inner` input channels a turn in place of twice the channels, where loads by address leave room
-    /// for their code and `work` of a sample is worth compiling it: sums are then copied and masked half as often.
+    /// The same with eight of `inner` input channels a turn in place of twice the channels, where loads by address of eight lanes leave
+    /// room for their code and `work` of a sample is worth compiling it: sums are then copied and masked half as often.
     pub(super) fn paired(self, inner: usize, work: u64, caps: &Caps) -> Self {
         let pairs =
             caps.addresses && self.staging == Staging::Subgroup && self.channels >= 32 && inner.is_multiple_of(8);
+        let pairs = pairs && !Lanes::of(caps).is_wide();
         if pairs && work >= LARGE_TILES_FROM { Self { channels: 32, fours: 2, ..self } } else { self }
     }
 
@@ -362,8 +383,19 @@ mod tests {
         caps.instruction_cache = Some(65_536);
         let tile = Tile::new(64, Staging::Subgroup, &caps);
         assert_eq!([tile.lanes, tile.group_pixels()], [16, 64]);
-        assert_eq!([9, 16, 17, 49].map(|count| tile.fitting(count, &caps).pixels), [1, 1, 2, 4]);
+        assert_eq!([9, 16, 17, 49, 48].map(|count| tile.fitting(count, &caps).pixels), [1, 1, 2, 4, 3]);
         assert_eq!(tile.weight_group(), [16, 32]);
+        assert_eq!(tile.with_long_columns(64, &caps).columns, 1);
+        caps.instruction_cache = None;
+        let double = |count, work| tile.filling(64, [count, 36], work, &caps).paired(64, work, &caps);
+        let shape = |tile: Tile| [tile.channels, tile.pixels, tile.fours];
+        assert_eq!(shape(double(3136, LARGE_TILES_FROM)), [64, 3, 1], "whatever the cache");
+        assert_eq!(shape(double(3136, LARGE_TILES_FROM - 1)), [32, 4, 1], "little work");
+        let worth = |g: &Geometry| long_worth(&caps, g, Side::Y);
+        let pointwise = |channels, side| geometry([256, side, side], channels, 1);
+        assert_eq!(worth(&pointwise(64, 112)), Worth::Faster, "by twice the channels");
+        assert_eq!(worth(&pointwise(48, 112)), Worth::Slower, "no whole tiles of 64");
+        assert_eq!(long_weight_worth(&caps, &pointwise(64, 112)), Worth::Slower);
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Winograd {
         let [x, y] = [g.x[0], g.y[0]].map(|channels| channels as f64);
         let derived = if fixed { 0.0 } else { self.points() as f64 * weight * x * y };
         if self.fused {
-            return Self::fused_cost(Lanes::of(caps).computed(count, 1), from[0], to[0]) + derived;
+            return Self::fused_cost(caps, count, from[0], to[0]) + derived;
         }
         self.points() as f64 * (lanes * x * y + image * tiles * (x + y)) + derived
     }
@@ -434,5 +434,8 @@ mod tests {
         assert_eq!(second.worth(&large, &wide, forward, true), Worth::Faster, "where one dispatch is avoided");
         assert_eq!(taken(&large, &geometry(64, 16, 224), forward), four, "more channels than measured");
         assert_eq!(taken(&large, &geometry(512, 512, 7), forward), Some((2, false)), "few tiles");
+        let mut wide = caps(true, 64 << 10);
+        wide.subgroup_exact = Some(16);
+        assert_eq!(of(&wide, forward), [fused, fused, four], "lanes that do twice as much");
     }
 }
