@@ -32,8 +32,11 @@ def adapter(wanted):
     names = [ncnn.get_gpu_info(at).device_name() for at in range(ncnn.get_gpu_count())]
     if not names:
         raise peer.Unsupported("ncnn sees no Vulkan adapter")
+    # What lavapipe puts in parentheses is the vectors it compiles for, which are each program's own.
+    wanted_model = (wanted or "").split(" (")[0]
     for at, name in enumerate(names):
-        if wanted is None or wanted in name or name in wanted:
+        model = name.split(" (")[0]
+        if wanted_model in model or model in wanted_model:
             return at, name
     raise peer.Unsupported(f"ncnn sees no Vulkan adapter {wanted!r}, only {', '.join(names)}")
 
