@@ -156,6 +156,10 @@ impl Gpu {
         if options.checked_shaders {
             caps.immediates = 0;
         }
+        if caps.vector_lanes() > 8 && caps.broadcast_lanes().is_none() && caps.adapter.device_type == DeviceType::Cpu {
+            let driver = &caps.adapter.driver;
+            tracing::warn!(driver, "vectors of 512 bits are slow on this driver; LP_NATIVE_VECTOR_WIDTH=256 is faster");
+        }
         let shaders = ShaderLibrary::new(options.shaders.clone())?;
         let pipelines = pipeline::Pipelines::new(&device, &caps, options.cache.as_deref());
         Ok(Self(Arc::new(Inner {
