@@ -75,8 +75,10 @@ const ADDRESSES: wgpu::Features = wgpu::Features::EXPERIMENTAL_RAY_QUERY
 /// that share out a tile.
 fn matrix(adapter: &wgpu::Adapter) -> Option<u32> {
     use wgpu::CooperativeScalarType::{F16, F32};
-    let able =
-        adapter.features().contains(MATRICES | wgpu::Features::SUBGROUP) && adapter.get_info().subgroup_max_size <= 64;
+    let (features, info) = (adapter.features(), adapter.get_info());
+    // lavapipe 26.1.6 compiles its matrices for eight lanes alone, and dies with sixteen.
+    let most = if info.device_type == wgpu::DeviceType::Cpu { NARROW } else { 64 };
+    let able = features.contains(MATRICES | wgpu::Features::SUBGROUP) && info.subgroup_max_size <= most;
     let offered = adapter.cooperative_matrix_properties().into_iter();
     let square = |p: &wgpu::CooperativeMatrixProperties| p.m_size == p.n_size && p.n_size == p.k_size;
     let sizes = offered.filter(|p| square(p) && p.ab_type == F16 && p.cr_type == F32).map(|p| p.m_size);
