@@ -316,7 +316,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_weight_4_rows", fields: WeightParams::FIELDS }, SUM],
         requires: Requires::NOTHING,
         views: true,
-        pays: on_a_processor,
+        pays: by_row_sums,
         exact: true,
         layouts: row_layouts,
         lower: |call| {
@@ -337,7 +337,7 @@ pub(super) const BACKWARD_WEIGHT: &[Version] = &[
         shaders: &[ShaderInfo { path: "conv2d/backward_weight_5_rows_subgroup", fields: WeightParams::FIELDS }, SUM],
         requires: BROADCAST,
         views: true,
-        pays: on_a_processor,
+        pays: by_row_sums,
         exact: true,
         layouts: row_layouts,
         lower: |call| {
@@ -387,6 +387,16 @@ fn on_a_processor(prospect: &Prospect<'_>) -> Worth {
 /// So, where lanes exchange it: a software driver does that in one instruction only between eight.
 fn by_exchange(prospect: &Prospect<'_>) -> Worth {
     if prospect.caps.vector_lanes() == 8 { on_a_processor(prospect) } else { Worth::Slower }
+}
+
+/// So, where lanes sum it. Of sixteen, those of few channels would be idle, and what a strided kernel loads is no less for it.
+fn by_row_sums(prospect: &Prospect<'_>) -> Worth {
+    let lanes = Lanes::of(prospect.caps);
+    let Ok(g) = backward_weight(prospect.op, prospect.inputs, prospect.outputs) else { return Worth::Impossible };
+    let [kh, kw] = g.kernel;
+    let rows = kh * g.x[0].div_ceil(4);
+    let gains = g.stride[1] == 1 && 10 * lanes.computed(rows, 1) * kw <= 11 * lanes.computed(rows * kw, 1);
+    if prospect.caps.vector_lanes() == 8 || gains { on_a_processor(prospect) } else { Worth::Slower }
 }
 
 /// Twice the code in a turn: more than the nearest instruction cache of most processors holds, and a gain on others where

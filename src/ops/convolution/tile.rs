@@ -158,9 +158,12 @@ pub fn long_worth(caps: &Caps, g: &Geometry, writes: Side) -> Worth {
     let (long, doubles) = (tile.pixels, tile.channels == DOUBLE);
     let sums = g.kernel[0] * g.kernel[1] * from[0] > to[0];
     let lanes = Lanes::of(caps);
+    // With 16 lanes the pixels cost too little for what twice the channels of a data gradient's weight take, or of a 1×1 kernel's
+    // that narrows.
+    let gains = !lanes.is_wide() || writes == Side::Y && (g.kernel != [1, 1] || !sums);
     let better = lanes.compute_less(pixels, long, 4)
         || sums && long == LONG[0] && lanes.computed(pixels, long) <= lanes.computed(pixels, 4)
-        || doubles && lanes.compute_hardly_more(pixels, long, 4);
+        || doubles && gains && lanes.compute_hardly_more(pixels, long, 4);
     if holds_image_turns(caps) && better { Worth::Faster } else { Worth::Slower }
 }
 
