@@ -23,7 +23,8 @@ pub const SCHEMA: u32 = 1;
 /// What a table was measured on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The adapter's name in small letters, up to what stands in parentheses: the same for every driver.
+    /// The adapter's name in small letters, up to what stands in parentheses: the same for every driver. Of that, a software
+    /// driver's vectors where they are of 512 bits.
     pub family: String,
     /// Adapter, backend and driver.
     pub adapter: String,
@@ -40,9 +41,11 @@ impl Origin {
     }
 }
 
-/// The family of an adapter of this name.
+/// The family of an adapter of this name: what lavapipe compiles for vectors of 512 bits is one of its own.
 fn family(name: &str) -> String {
-    name.split(" (").next().unwrap_or(name).trim().to_lowercase()
+    let (model, rest) = name.split_once(" (").unwrap_or((name, ""));
+    let width = if rest.ends_with(", 512 bits)") || rest.contains(", 512 bits) (") { ", 512 bits" } else { "" };
+    format!("{}{width}", model.trim().to_lowercase())
 }
 
 /// What was measured for one class of calls of one kernel.

@@ -124,6 +124,8 @@ fn tables_of_other_families_or_shaders_do_not_merge() {
 #[test]
 fn a_family_is_a_name_without_its_driver() {
     assert_eq!(family("llvmpipe (LLVM 19.1.7, 256 bits)"), "llvmpipe");
+    assert_eq!(family("llvmpipe (LLVM 19.1.7, 512 bits)"), "llvmpipe, 512 bits");
+    assert_eq!(family("llvmpipe (LLVM 19.1.7, 512 bits) (Vulkan, llvmpipe Mesa 25)"), "llvmpipe, 512 bits");
     assert_eq!(family("AMD Radeon RX 7900 XTX (RADV NAVI31)"), "amd radeon rx 7900 xtx");
     assert_eq!(family("NVIDIA H100 80GB HBM3"), "nvidia h100 80gb hbm3");
 }
