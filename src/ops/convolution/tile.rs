@@ -394,10 +394,12 @@ mod tests {
         let shape = |tile: Tile| [tile.channels, tile.pixels, tile.fours];
         assert_eq!(shape(double(3136, LARGE_TILES_FROM)), [64, 3, 1], "whatever the cache");
         assert_eq!(shape(double(3136, LARGE_TILES_FROM - 1)), [32, 4, 1], "little work");
-        let worth = |g: &Geometry| long_worth(&caps, g, Side::Y);
-        let pointwise = |channels, side| geometry([256, side, side], channels, 1);
-        assert_eq!(worth(&pointwise(64, 112)), Worth::Faster, "by twice the channels");
-        assert_eq!(worth(&pointwise(48, 112)), Worth::Slower, "no whole tiles of 64");
+        let worth = |g: &Geometry, side| long_worth(&caps, g, side);
+        let pointwise = |channels, side| geometry([64, side, side], channels, 1);
+        assert_eq!(worth(&pointwise(256, 112), Side::Y), Worth::Faster, "by twice the channels");
+        assert_eq!(worth(&pointwise(256, 112), Side::X), Worth::Slower, "its data gradient");
+        assert_eq!(worth(&geometry([256, 112, 112], 64, 1), Side::Y), Worth::Slower, "it narrows");
+        assert_eq!(worth(&pointwise(80, 112), Side::Y), Worth::Slower, "no whole tiles of 64");
         assert_eq!(long_weight_worth(&caps, &pointwise(64, 112)), Worth::Slower);
     }
 
