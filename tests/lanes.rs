@@ -61,9 +61,16 @@ fn no_bit_depends_on_how_many_lanes_a_subgroup_has() {
 /// What a process finds whose driver compiles for vectors of so many bits.
 fn digests_of(width: &str, folder: &Path) -> Digests {
     let file = folder.join(width);
+    // Mesa keeps code for one width apart from that for another only where the kernels themselves differ.
+    let cache = folder.join(format!("mesa-{width}"));
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--ignored", "--exact", "writes_digests"]);
-    let output = command.env("LP_NATIVE_VECTOR_WIDTH", width).env(FILE, &file).output().unwrap();
+    let output = command
+        .env("LP_NATIVE_VECTOR_WIDTH", width)
+        .env("MESA_SHADER_CACHE_DIR", cache)
+        .env(FILE, &file)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
 }
@@ -71,7 +78,7 @@ fn digests_of(width: &str, folder: &Path) -> Digests {
 #[test]
 #[ignore = "a part of the other test, which says where it writes"]
 fn writes_digests() {
-    let file = std::env::var_os(FILE).expect("where to write");
+    let Some(file) = std::env::var_os(FILE) else { return };
     let gpu = support::gpu(&support::options()).unwrap();
     let lanes = gpu.caps().broadcast_lanes().unwrap();
     let sums = OPS.iter().flat_map(|room| (room.cases)()).filter(|case| {

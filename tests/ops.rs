@@ -143,7 +143,7 @@ fn versions_of_the_same_bits() {
     }
     println!("{compared:?}");
     let all_more_than_once = compared.keys().eq(say_so.iter()) && compared.values().all(|&n| n > 1);
-    assert!(gpu.caps().subgroup_exact != Some(8) || all_more_than_once);
+    assert!(gpu.caps().broadcast_lanes().is_none() || all_more_than_once);
 }
 
 /// Convolutions for which versions take larger tiles than for cases that a twin computes in no time.

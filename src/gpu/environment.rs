@@ -45,7 +45,8 @@ fn is_recent() -> bool {
 
 /// The files, and folders of files, that describe drivers to the Vulkan loader (its "Driver Discovery on Linux").
 fn manifests(var: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-    let list = |name: &str| var(name).map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
+    let set = |name: &str| var(name).filter(|value| !value.is_empty());
+    let list = |name: &str| set(name).map(|list| std::env::split_paths(&list).collect::<Vec<_>>());
     if let Some(files) = list("VK_DRIVER_FILES").or_else(|| list("VK_ICD_FILENAMES")) {
         return files;
     }
@@ -66,7 +67,10 @@ fn manifests(var: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
 /// Whether there is a description of lavapipe, and each says Vulkan 1.4 or later.
 fn all_recent(places: &[PathBuf]) -> bool {
     let within = |place: &PathBuf| match std::fs::read_dir(place) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Ok(entries) => {
+            let files = entries.flatten().map(|entry| entry.path());
+            files.filter(|file| file.extension().is_some_and(|ending| ending == "json")).collect()
+        }
         Err(_) => vec![place.clone()],
     };
     let names_lavapipe = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().contains("lvp"));
@@ -119,6 +123,8 @@ mod tests {
         assert!(!recent(), "none of lavapipe");
         write("lvp_icd.x86_64.json", &version("1.4.305"));
         assert!(recent());
+        write("lvp_icd.x86_64.json.bak", &version("1.3.230"));
+        assert!(recent(), "what the loader does not read");
         assert!(all_recent(&[folder.path().join("lvp_icd.x86_64.json"), folder.path().join("none")]));
         for other in [version("1.3.255"), version("new"), "{".into(), "{}".into()] {
             write("lvp_icd.i686.json", &other);
@@ -140,6 +146,7 @@ mod tests {
             of(&[("VK_ICD_FILENAMES", "/b.json:/c.json"), ("HOME", "/a")]),
             ["/b.json", "/c.json"].map(PathBuf::from)
         );
+        assert!(of(&[("XDG_DATA_DIRS", "")]).contains(&"/usr/share/vulkan/icd.d".into()));
         assert!(of(&[("XDG_DATA_DIRS", "/d")]).contains(&"/d/vulkan/icd.d".into()));
     }
 }
