@@ -118,7 +118,9 @@ impl Gpu {
             lock(&on_error.error).get_or_insert(typed("device", 0, error));
         }));
         let opener = ahead::Opener::new(adapter, options);
-        Self::assemble(device, queue, summary, options, fault, opener)
+        let gpu = Self::assemble(device, queue, summary, options, fault, opener)?;
+        gpu.warn_of_vectors();
+        Ok(gpu)
     }
 
     /// Wraps a device and a queue that the host already has. Only the features and limits that the host asked for are
@@ -133,7 +135,18 @@ impl Gpu {
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
         let summary = adapter::summary(usize::MAX, &device.adapter_info(), device.features(), &device.limits());
         let options = GpuOptions { cache: None, ..GpuOptions::default() };
-        Self::assemble(device, queue, summary, &options, Arc::default(), None)
+        let gpu = Self::assemble(device, queue, summary, &options, Arc::default(), None)?;
+        gpu.warn_of_vectors();
+        Ok(gpu)
+    }
+
+    /// Says where a software driver's vectors are wider than its kernels do well with.
+    fn warn_of_vectors(&self) {
+        let caps = self.caps();
+        if caps.adapter.device_type == DeviceType::Cpu && caps.vector_lanes() > 8 && caps.broadcast_lanes().is_none() {
+            let driver = &caps.adapter.driver;
+            tracing::warn!(driver, "vectors of 512 bits are slow on this driver; LP_NATIVE_VECTOR_WIDTH=256 is faster");
+        }
     }
 
     fn assemble(
@@ -155,10 +168,6 @@ impl Gpu {
         }
         if options.checked_shaders {
             caps.immediates = 0;
-        }
-        if caps.vector_lanes() > 8 && caps.broadcast_lanes().is_none() && caps.adapter.device_type == DeviceType::Cpu {
-            let driver = &caps.adapter.driver;
-            tracing::warn!(driver, "vectors of 512 bits are slow on this driver; LP_NATIVE_VECTOR_WIDTH=256 is faster");
         }
         let shaders = ShaderLibrary::new(options.shaders.clone())?;
         let pipelines = pipeline::Pipelines::new(&device, &caps, options.cache.as_deref());
