@@ -8,6 +8,7 @@ use crate::ops::cut::each_part;
 use crate::ops::flat::{self, LayoutsFn, WG, wide};
 use crate::ops::{Binding, Call, Launch, Layouts, Lowered, Requires, ShaderInfo, Slot, Version, fold};
 
+use super::chunks::{Chunks, Sizes, merged};
 use super::{BatchNorm2d, BatchNorm2dBackward};
 
 gpu_params! {
@@ -193,103 +194,6 @@ fn forward_layouts(_: &dyn Op, _: &[&[usize]], outputs: &[&[usize]], _: &[Layout
 fn backward_layouts(_: &dyn Op, _: &[&[usize]], _: &[&[usize]], _: &[Layout]) -> Option<Layouts> {
     let (c4, plain) = (Layout::C4, Layout::Plain);
     Some(Layouts::new([c4, plain, plain, plain, c4], [c4, plain, plain]))
-}
-
-/// The sizes of x as the shaders want them.
-struct Sizes {
-    n: usize,
-    c: usize,
-    c4: usize,
-    h: usize,
-    w: usize,
-    plane: usize,
-    /// Lanes of a workgroup that normalises.
-    own: usize,
-    /// Pixels that it takes.
-    tile: usize,
-}
-
-impl Sizes {
-    fn of(call: &Call<'_>) -> Self {
-        let shape = &call.inputs[0].shape;
-        let [n, c, h, w] = [shape[0], shape[1], shape[2], shape[3]];
-        let plane = h * w;
-        let own = flat::lanes(call);
-        // Few lanes take many pixels each.
-        let tile = own * if own < WG { 64 } else { 4 };
-        Self { n, c, c4: c.div_ceil(4), h, w, plane, own, tile }
-    }
-
-    /// Tells a shader that normalises how large its workgroups are.
-    fn tiled(&self, launch: Launch) -> Launch {
-        launch.var("lanes", self.own as i64).var("tile", self.tile as i64)
-    }
-}
-
-/// How an image's pixels are summed in chunks.
-struct Chunks {
-    /// Chunks that one subgroup sums, each by some of its lanes; 0 where a workgroup sums one.
-    together: usize,
-    /// Lanes of a chunk.
-    lanes: usize,
-    /// Pixels of a chunk.
-    pixels: usize,
-    /// Chunks of an image.
-    count: usize,
-}
-
-impl Chunks {
-    fn of(call: &Call<'_>) -> Self {
-        let s = Sizes::of(call);
-        // A small image would leave most of 64 lanes idle.
-        let most = flat::summing_lanes(call);
-        let lanes = if s.plane <= 128 { 8 } else { most };
-        let pixels = lanes * if most < WG { 64 } else { 16 };
-        Self { together: 0, lanes, pixels, count: s.plane.div_ceil(pixels) }
-    }
-
-    /// The same by subgroups, where these have as many lanes as some chunks.
-    fn of_subgroups(call: &Call<'_>) -> Self {
-        let usual = Self::of(call);
-        let lanes = call.caps.broadcast_lanes().map_or(0, |lanes| lanes as usize);
-        Self { together: if lanes.is_multiple_of(usual.lanes) { lanes / usual.lanes } else { 0 }, ..usual }
-    }
-
-    /// Workgroups of an image's chunks.
-    fn groups(&self) -> usize {
-        self.count.div_ceil(self.together.max(1))
-    }
-
-    /// Of the two shaders of a kernel, the one that sums such chunks.
-    fn summed<P: ParamBlock>(
-        &self,
-        call: &Call<'_>,
-        [memory, subgroup]: [&ShaderInfo; 2],
-        params: &P,
-        bindings: Vec<Binding>,
-        groups: [u32; 3],
-    ) -> Launch {
-        let shader = if self.together > 0 { subgroup } else { memory };
-        let launch = wide(Launch::new(shader.path, params, bindings, groups), call);
-        let launch = launch.var("broadcast", self.together > 0).var("together", self.together.max(1) as i64);
-        launch.var("lanes", self.lanes as i64).var("chunk", self.pixels as i64)
-    }
-}
-
-/// The launch that adds `parts` of every four channels of `c4`: by one lane where waiting for others costs more, and the sum
-/// is the same to the bit.
-fn merged<P: ParamBlock>(
-    call: &Call<'_>,
-    shader: &ShaderInfo,
-    params: &P,
-    bindings: Vec<Binding>,
-    [c4, parts]: [usize; 2],
-) -> Launch {
-    let lanes = flat::lanes(call);
-    let serial = lanes < WG && parts <= WG;
-    let (lanes, groups) = if serial { (lanes, c4.div_ceil(lanes)) } else { (WG, c4) };
-    let launch = wide(Launch::new(shader.path, params, bindings, [groups as u32, 1, 1]), call);
-    launch.var("serial", serial).var("lanes", lanes as i64)
 }
 
 /// What normalising reads and writes of images.

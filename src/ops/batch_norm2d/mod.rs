@@ -6,6 +6,7 @@
 //! deviations from zero.
 
 mod cases;
+mod chunks;
 mod dispatch;
 mod fold;
 mod gradient;
