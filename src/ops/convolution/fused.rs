@@ -47,6 +47,7 @@ impl Winograd {
         let at_points = self.weight(call, g, writes, &mut lowered)?;
         let bias = bias_slot(call)?;
         let [rows, columns] = self.tiles(to);
+        let lanes = Lanes::of(call.caps).count();
         for samples in call.batches(&images(call))? {
             let [source, target] = [Slot::Input(0), Slot::Output(0)].map(|slot| call.window(slot, &samples));
             let extras = call.extras(&samples);
@@ -77,7 +78,6 @@ impl Winograd {
             bindings.extend(bias);
             bindings.extend(extras.bindings());
             bindings.push(target.binding);
-            let lanes = Lanes::of(call.caps).computed(1, 1);
             let [gx, gy] = fold(count.div_ceil(lanes) * to[0].div_ceil(TILE));
             let launch = Launch::new(shader, &params, bindings, [gx, gy, 1]);
             let launch = vars(launch.work(flops(g, samples.len())), call, bias.is_some());

@@ -53,9 +53,9 @@ impl Staging {
 /// code beside 20 for 4 pixels. The second is for where the first would compute many pixels that are none.
 const LONG: [usize; 2] = [7, 5];
 
-/// The same of 16 lanes, where a turn takes a half more code than at 4 pixels only for twice the channels, 23 KiB: no more than
-/// common caches hold, and longer ones gain nothing.
-const WIDE: [usize; 2] = [3, 3];
+/// The same of sixteen lanes, with no choice: for twice the channels 23 KiB beside 16 for 4 pixels, which common caches hold, and
+/// longer turns gain nothing.
+const LONG_OF_SIXTEEN: [usize; 2] = [3, 3];
 
 /// The lanes of a subgroup that broadcasts, each with some pixels or columns.
 #[derive(Debug, Clone, Copy)]
@@ -71,18 +71,24 @@ impl Lanes {
         Self(caps.broadcast_lanes().map_or(8, |lanes| lanes as usize))
     }
 
+    /// How many.
+    #[must_use]
+    pub fn count(self) -> usize {
+        self.0
+    }
+
     /// What lanes with `each` compute where there are `count`: those of the last workgroup may not all exist.
     #[must_use]
     pub fn computed(self, count: usize, each: usize) -> usize {
         count.next_multiple_of(self.0 * each)
     }
 
-    /// Pixels of a lane in long turns, or what are called so.
+    /// Pixels of a lane in long turns.
     fn long(self) -> [usize; 2] {
-        if self.is_wide() { WIDE } else { LONG }
+        if self.is_wide() { LONG_OF_SIXTEEN } else { LONG }
     }
 
-    /// Whether a turn of the shortest loops does enough for what comes with it.
+    /// Whether they are sixteen: what comes with a turn then weighs half as much, and short turns are the faster.
     pub(super) fn is_wide(self) -> bool {
         self.0 > 8
     }
@@ -179,7 +185,7 @@ impl Tile {
     pub fn new(channels: usize, staging: Staging, caps: &Caps) -> Self {
         let (lanes, channels) = match staging {
             Staging::Registers => (64, fitting(channels, &[8, 16])),
-            Staging::Subgroup => (Lanes::of(caps).0, fitting(channels, &[8, 16, 32])),
+            Staging::Subgroup => (Lanes::of(caps).count(), fitting(channels, &[8, 16, 32])),
             Staging::Workgroup => return Self::staged(channels),
             Staging::Matrices { lanes, .. } => (lanes as usize, 64),
         };
@@ -256,12 +262,12 @@ impl Tile {
         if doubled.channels == DOUBLE { doubled } else { fitting }
     }
 
-    /// The same with eight of `inner` input channels a turn in place of twice the channels, where loads by address of eight lanes leave
-    /// room for their code and `work` of a sample is worth compiling it: sums are then copied and masked half as often.
+    /// The same with eight of `inner` input channels a turn in place of twice the channels, where loads by address of eight
+    /// lanes leave room for their code and `work` of a sample is worth compiling it: sums are then copied and masked half as
+    /// often.
     pub(super) fn paired(self, inner: usize, work: u64, caps: &Caps) -> Self {
-        let pairs =
-            caps.addresses && self.staging == Staging::Subgroup && self.channels >= 32 && inner.is_multiple_of(8);
-        let pairs = pairs && !Lanes::of(caps).is_wide();
+        let leaves_room = caps.addresses && !Lanes::of(caps).is_wide();
+        let pairs = leaves_room && self.staging == Staging::Subgroup && self.channels >= 32 && inner.is_multiple_of(8);
         if pairs && work >= LARGE_TILES_FROM { Self { channels: 32, fours: 2, ..self } } else { self }
     }
 

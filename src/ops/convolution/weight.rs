@@ -80,8 +80,8 @@ fn rows_by_four(g: &Geometry) -> Geometry {
     Geometry { x, y, ..*g }
 }
 
-/// Pixels of a turn over rows of `count`: eight where loads by address of eight lanes leave room for their code (26 KiB by rows of taps) and few
-/// of them are none. Sums are then copied and masked half as often.
+/// Pixels of a turn over rows of `count`: eight where loads by address of eight lanes leave room for their code (26 KiB by rows
+/// of taps) and few of them are none. Sums are then copied and masked half as often.
 pub(super) fn turn_pixels(count: usize, caps: &Caps) -> usize {
     let [short, long] = [4, 8].map(|turn| count.next_multiple_of(turn));
     if caps.addresses && !Lanes::of(caps).is_wide() && 20 * long <= 21 * short { 8 } else { 4 }

@@ -137,7 +137,7 @@ impl Winograd {
         };
         let together = match self.staging {
             Staging::Workgroup => Tile::new(g.y[0].max(g.x[0]), self.staging, caps).group_pixels(),
-            _ => Lanes::of(caps).computed(1, 1),
+            _ => Lanes::of(caps).count(),
         };
         let [tiles, lanes] = [count, count.next_multiple_of(together)].map(|count| count as f64);
         let [x, y] = [g.x[0], g.y[0]].map(|channels| channels as f64);
