@@ -118,9 +118,7 @@ impl Gpu {
             lock(&on_error.error).get_or_insert(typed("device", 0, error));
         }));
         let opener = ahead::Opener::new(adapter, options);
-        let gpu = Self::assemble(device, queue, summary, options, fault, opener)?;
-        gpu.warn_of_vectors();
-        Ok(gpu)
+        Self::assemble(device, queue, summary, options, fault, opener).inspect(Self::warn_of_vectors)
     }
 
     /// Wraps a device and a queue that the host already has. Only the features and limits that the host asked for are
@@ -135,9 +133,7 @@ impl Gpu {
     pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
         let summary = adapter::summary(usize::MAX, &device.adapter_info(), device.features(), &device.limits());
         let options = GpuOptions { cache: None, ..GpuOptions::default() };
-        let gpu = Self::assemble(device, queue, summary, &options, Arc::default(), None)?;
-        gpu.warn_of_vectors();
-        Ok(gpu)
+        Self::assemble(device, queue, summary, &options, Arc::default(), None).inspect(Self::warn_of_vectors)
     }
 
     /// Says where a software driver's vectors are wider than its kernels do well with.

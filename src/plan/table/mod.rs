@@ -43,9 +43,8 @@ impl Origin {
 
 /// The family of an adapter of this name: what lavapipe compiles for vectors of 512 bits is one of its own.
 fn family(name: &str) -> String {
-    let (model, rest) = name.split_once(" (").unwrap_or((name, ""));
-    let width = if rest.ends_with(", 512 bits)") || rest.contains(", 512 bits) (") { ", 512 bits" } else { "" };
-    format!("{}{width}", model.trim().to_lowercase())
+    let model = name.split(" (").next().unwrap_or(name).trim().to_lowercase();
+    if name.contains(", 512 bits)") { format!("{model}, 512 bits") } else { model }
 }
 
 /// What was measured for one class of calls of one kernel.
