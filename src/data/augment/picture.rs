@@ -1,9 +1,8 @@
 //! A decoded photograph with its mask, ready to be sampled.
 
 use ::image::{GrayImage, RgbImage};
-use fast_image_resize::PixelType;
 
-use crate::data::resize::{Pad, convolve, write_planes};
+use crate::data::resize::{Pad, convolve, resize_grey, write_planes};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -39,8 +38,8 @@ impl Picture {
                     let message = format!("the mask is {w}×{h}, expected the proportions of {width}×{height}");
                     return Err(Error::parameter("picture", message));
                 }
-                resized = convolve(mask.as_raw(), (w, h), size, PixelType::U8)?;
-                Some(resized.as_slice())
+                resized = resize_grey(mask, height as usize, width as usize)?;
+                Some(resized.as_raw().as_slice())
             }
         };
         let join = |(i, p): (usize, &[u8; 3])| [p[0], p[1], p[2], mask.map_or(0, |mask| mask[i])];
@@ -69,8 +68,7 @@ impl Picture {
             _ => Err(Error::shape("picture", "size", "height and width above 0", &[h, w])),
         };
         let (from, to) = (size(self.height, self.width)?, size(height, width)?);
-        let raw = convolve(self.pixels.as_flattened(), from, to, PixelType::U8x4)?;
-        Ok(Self { height, width, pixels: raw.as_chunks::<4>().0.to_vec() })
+        Ok(Self { height, width, pixels: convolve(&self.pixels, from, to)? })
     }
 
     /// The box (left, top, width, height) of the mask's pixels; `None` where there are none.
