@@ -30,6 +30,11 @@ PYTHON = {
     "ncnn": ("ncnn_peer.py", "cpu", ["ncnn", "torch", "torchvision", "numpy", "pnnx"]),
     "ncnn-vulkan": ("ncnn_peer.py", "vulkan", ["ncnn", "torch", "torchvision", "numpy", "pnnx"]),
 }
+# Peers that are programs of their own, by how each is told which adapter to take.
+RUST = {
+    "burn": lambda adapter: f"{adapter['device_type']}:{adapter['number']}",
+    "meganeura": lambda adapter: str(adapter["ids"][1]),
+}
 # A pause after every turn, so that threads that still spin have gone to sleep when the next one begins.
 PAUSE_S = 0.3
 
@@ -38,14 +43,15 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nevus", type=pathlib.Path, required=True, metavar="FILE", help="the program")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="DIR", help="table.md, table.json, logs/")
-    parser.add_argument("--peers", default="nevus,torch,torch-cuda,onnxruntime,ncnn,ncnn-vulkan,burn")
+    parser.add_argument("--peers", default=",".join(table.TITLES))
     parser.add_argument("--works", help="parts of works' names, separated by commas")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--repeats", type=int, default=2, help="repetitions of a round")
     parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--device", help="nevus's --device; the other Vulkan peers take the same adapter")
     parser.add_argument("--python", default=sys.executable, help="the Python that has the peers")
-    parser.add_argument("--burn", type=pathlib.Path, metavar="FILE", help="the program of benches/peers/burn")
+    for peer in RUST:
+        parser.add_argument(f"--{peer}", type=pathlib.Path, metavar="FILE", help=f"the program of benches/peers/{peer}")
     parser.add_argument("--models", type=pathlib.Path, metavar="DIR", help="where exported models are kept")
     parser.add_argument("--targets", type=pathlib.Path, default=HERE / "targets.json")
     parser.add_argument("--prepare-timeout", type=float, default=1200, metavar="S", help="for a peer to get ready")
@@ -84,8 +90,9 @@ def missing(peer, given):
     """Why a peer cannot run here, or None."""
     if peer == "nevus":
         return None
-    if peer == "burn":
-        return None if given.burn and given.burn.exists() else "its program is not built (tools/compare_peers --peers …,burn)"
+    if peer in RUST:
+        program = getattr(given, peer)
+        return None if program and program.exists() else f"its program is not built (tools/compare_peers --peers …,{peer})"
     lacking = [name for name in PYTHON[peer][2] if not importable(given.python, name)]
     if lacking:
         return f"{pathlib.Path(given.python).name} has no {', '.join(lacking)}"
@@ -104,8 +111,8 @@ def importable(python, name):
 
 def command(peer, work, given, adapter):
     """How a peer is started at a work."""
-    if peer == "burn":
-        return [str(given.burn), work["name"], "--adapter", f"{adapter['device_type']}:{adapter['number']}"]
+    if peer in RUST:
+        return [str(getattr(given, peer)), work["name"], "--adapter", RUST[peer](adapter)]
     script, device, _ = PYTHON[peer]
     line = [given.python, str(HERE / "python" / script), work["name"], "--threads", str(given.threads)]
     line += ["--device", device, "--adapter", adapter["name"], "--models", str(given.models or given.out / "models")]
@@ -130,7 +137,7 @@ class Comparison:
         self.targets = json.loads(given.targets.read_text(encoding="utf-8"))
         asked = given.peers.split(",")
         for peer in asked:
-            if peer != "nevus" and peer != "burn" and peer not in PYTHON:
+            if peer not in table.TITLES:
                 raise SystemExit(f"compare: no peer is called {peer!r}, expected some of {', '.join(table.TITLES)}")
         left_out = {peer: reason for peer in asked if (reason := missing(peer, given))}
         for peer, reason in left_out.items():

@@ -8,6 +8,7 @@ TITLES = {
     "ncnn": "ncnn CPU",
     "ncnn-vulkan": "ncnn Vulkan",
     "burn": "burn wgpu",
+    "meganeura": "meganeura",
 }
 
 

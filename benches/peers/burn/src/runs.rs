@@ -10,17 +10,14 @@ use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use peer_talk::{Convolution, Mode, Model, Network, Part, Run, Work, since};
 
 use crate::models::{CLASSES, ResNet50, UNet};
-use crate::works::{Convolution, Mode, Model, Network, Part, Work};
 
 /// As nevus bench trains.
 const LR: f64 = 1e-4;
 const MOMENTUM: f64 = 0.9;
 const DECAY: f32 = 1e-4;
-
-/// Does the work once: milliseconds, and the result's shape.
-pub type Run = Box<dyn FnMut() -> Result<(f64, Vec<usize>), String>>;
 
 /// The work as something to run on a device.
 pub fn make(work: Work, device: &Device) -> Run {
@@ -35,21 +32,10 @@ fn text(error: impl std::fmt::Debug) -> String {
     format!("{error:?}")
 }
 
-fn since(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1e3
-}
-
 /// Random photographs in host memory.
 fn image(model: &Model) -> TensorData {
     let shape = [model.batch, 3, model.size[0], model.size[1]];
-    let mut state = 1_u32;
-    let values: Vec<f32> = (0..shape.iter().product::<usize>())
-        .map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 16_777_216.0
-        })
-        .collect();
-    TensorData::new(values, shape)
+    TensorData::new(peer_talk::random(shape.iter().product()), shape)
 }
 
 /// From photographs in host memory to logits there.

@@ -1,5 +1,5 @@
-//! A process that does not come back after a panic is ended: burn goes on after some panics (of a candidate that is tuned,
-//! say) and hangs after others.
+//! A process that does not come back after a panic is ended: burn, for one, goes on after some panics (of a
+//! candidate that is tuned, say) and hangs after others.
 
 use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
